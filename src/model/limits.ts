@@ -1,0 +1,70 @@
+// Every number that bounds the product, each with its reason. Units are the last word of each name.
+
+/** Quantities: thousandths up to 10^15 stay below 2^53, so a JSON number holds each one exactly. */
+export const quantityDecimalsMax = 3;
+export const quantityMax = 1e12;
+
+/** A name fits a label, a table column and one line of a terminal. */
+export const nameCharactersMax = 64;
+export const noteCharactersMax = 200;
+export const searchCharactersMax = 128;
+
+/** One delivery note; a longer one is an import. */
+export const operationLinesMax = 1000;
+
+/** Pages: a screenful by default, and never so many rows that one read delays everyone. */
+export const pageRowsDefault = 100;
+export const pageRowsMax = 1000;
+export const cursorCharactersMax = 512;
+export const viewItemsMax = 100;
+
+/** Before login a line carries at most a token or a password; strangers get no more room than that. */
+export const lineBytesMaxBeforeLogin = 4 * 1024;
+export const lineBytesMax = 64 * 1024;
+export const jsonDepthMax = 8;
+export const requestIdCharactersMax = 64;
+
+/** One request at a time before login keeps a pipelined command behind its `authenticate`. */
+export const requestsInFlightMax = 256;
+export const unreadReplyBytesMaxBeforeLogin = 16 * 1024;
+export const unreadReplyBytesMax = 1024 * 1024;
+export const unreadReplySecondsMax = 10;
+
+/** A silent or slow stranger costs a socket for this long and no longer. */
+export const handshakeSecondsMax = 5;
+export const silentPeerMillisecondsMax = 250;
+export const loginSecondsMax = 10;
+export const idleSecondsMax = 300;
+/** Somebody who redeemed an enrolment code is choosing a password. */
+export const enrolmentSecondsMax = 300;
+export const halfOpenPeersMax = 128;
+export const halfOpenPeersPerAddressMax = 8;
+export const connectionsBeforeLoginMax = 256;
+export const connectionsMax = 10_000;
+export const failedLoginsPerConnectionMax = 3;
+
+/** What is in flight at a shutdown is finished within this time, or given up unacknowledged. */
+export const drainSecondsMax = 10;
+
+/** 12 characters without composition rules (NIST SP 800-63B); 256 bounds the work of one hash. */
+export const passwordCharactersMin = 12;
+export const passwordCharactersMax = 256;
+export const passwordHashQueueMax = 32;
+export const passwordHashQueuePerAddressMax = 4;
+/** OWASP's minimum for argon2id: 19 MiB, two passes. */
+export const passwordMemoryKibibytesMin = 19 * 1024;
+export const passwordPassesMin = 2;
+
+export const accessTokenBytesMax = 2048;
+export const clockSkewSeconds = 30;
+/** A repeat of a refresh within this time is the same client trying again (security.md 13). */
+export const refreshRepeatSeconds = 30;
+export const deviceDays = 30;
+export const firstEnrolmentMinutes = 15;
+export const enrolmentHours = 24;
+
+/** An authority outlives the machine it was made on; a leaf is renewed before anyone forgets how. */
+export const authorityDays = 3650;
+export const serverCertificateDays = 90;
+export const clientCertificateDays = 30;
+export const revocationListDays = 30;

@@ -1,0 +1,56 @@
+import { Failure } from './failure.ts';
+import { nameCharactersMax, noteCharactersMax } from './limits.ts';
+
+// Control, bidi and zero-width characters could move a terminal's cursor or make two names look alike; unassigned ones
+// could change their normal form in a later Unicode version.
+const forbidden = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+
+function parseText(text: string, what: string, charactersMax: number): string {
+  const bad = forbidden.exec(text);
+  if (bad) {
+    const point = (bad[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
+    throw new Failure(
+      'bad-params',
+      `${what} must not contain control, bidirectional or invisible characters (found U+${point}).`,
+    );
+  }
+  const clean = text
+    .normalize('NFC')
+    .replace(/\p{Zs}+/gu, ' ')
+    .trim();
+  const characters = [...clean].length;
+  if (characters > charactersMax) {
+    throw new Failure('bad-params', `${what} may have at most ${charactersMax} characters (got ${characters}).`);
+  }
+  return clean;
+}
+
+/**
+ * The one form in which an item's or a location's name is stored: NFC, trimmed, inner spaces collapsed, 1 to 64 code
+ * points. `what` begins the message of the `bad-params` failure.
+ */
+export function parseName(text: string, what = 'item'): string {
+  const name = parseText(text, what, nameCharactersMax);
+  if (name === '') throw new Failure('bad-params', `${what} must not be empty.`);
+  // Programs in many languages keep names as object keys, where this one is a trap.
+  if (name === '__proto__') throw new Failure('bad-params', `${what} must not be "__proto__".`);
+  return name;
+}
+
+/** A remark on a movement, in the same clean form as a name; may be empty. */
+export function parseNote(text: string): string {
+  return parseText(text, 'note', noteCharactersMax);
+}
+
+/**
+ * The key under which a name is found: NFKC and case folded, so that `maggi` and `Maggi` are one item. Upper before
+ * lower folds ß with SS; each character by itself, because a final Σ is lowered by its neighbours.
+ */
+export function canonicalKey(name: string): string {
+  let folded = '';
+  for (const character of name.normalize('NFKC').toUpperCase()) folded += character.toLowerCase();
+  return folded.normalize('NFKC');
+}
+
+/** A user's name: lower-case ASCII, fit for a certificate's URI, a file name and a shell. */
+export const userNamePattern = /^[a-z0-9][a-z0-9._-]{0,31}$/;

@@ -1,0 +1,99 @@
+import type { Thousandths } from './quantity.ts';
+
+/** The kinds of movement; a record's `kind` is one of these for ever. */
+export const movementKinds = ['add', 'take', 'count', 'move', 'undo', 'item'] as const;
+export type MovementKind = (typeof movementKinds)[number];
+
+/** Where stock is kept unless somebody says otherwise. */
+export const defaultLocation = 'main';
+export const defaultUnit = 'pcs';
+
+/** One line of an operation, as asked for. */
+export interface OperationLine {
+  readonly item: string;
+  readonly location: string;
+  readonly quantity: Thousandths;
+}
+
+/** A user's wish to change stock: all of its lines, or none. */
+export interface OperationIntent {
+  readonly kind: 'add' | 'take';
+  /** UUID in lower-case text form; with the user, the name of this operation for ever. */
+  readonly operation: string;
+  readonly lines: readonly OperationLine[];
+  readonly note: string | null;
+  /** `add` only: create items that are unknown even though their name is all digits. */
+  readonly allowNewCode: boolean;
+  readonly userId: number;
+  /** How the user was authenticated: `session:ID`, `certificate:SERIAL`, or both with a space between. */
+  readonly credential: string;
+  /** The peer's IP address. */
+  readonly source: string;
+}
+
+/** What one line did. */
+export interface MovementResult {
+  readonly item: string;
+  readonly location: string;
+  readonly quantity: Thousandths;
+  readonly balance: Thousandths;
+  readonly seq: number;
+  readonly at: number;
+  /** The line created its item. */
+  readonly created: boolean;
+  /** The line took the item's total to or below its low-stock threshold. */
+  readonly low: boolean;
+}
+
+/** A movement as `history` shows it. Times are milliseconds since 1970 in UTC. */
+export interface Movement {
+  readonly seq: number;
+  readonly at: number;
+  readonly kind: MovementKind;
+  readonly item: string;
+  readonly location: string;
+  readonly delta: Thousandths;
+  readonly balance: Thousandths;
+  readonly user: string;
+  readonly note: string | null;
+  readonly operation: string;
+}
+
+/** An item with what there is of it. */
+export interface ItemStock {
+  readonly item: string;
+  readonly quantity: Thousandths;
+  readonly unit: string;
+  readonly precision: number;
+  readonly sku: string | null;
+  readonly barcode: string | null;
+  readonly category: string | null;
+  readonly description: string | null;
+  readonly lowAt: Thousandths | null;
+  readonly locations: readonly { readonly location: string; readonly quantity: Thousandths }[];
+}
+
+export const stockSorts = ['name', '-name', 'quantity', '-quantity'] as const;
+export type StockSort = (typeof stockSorts)[number];
+
+export interface StockQuery {
+  readonly items?: readonly string[] | undefined;
+  readonly search?: string | undefined;
+  readonly location?: string | undefined;
+  readonly category?: string | undefined;
+  readonly low?: boolean | undefined;
+  readonly sort: StockSort;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+export interface HistoryQuery {
+  readonly item?: string | undefined;
+  readonly user?: string | undefined;
+  readonly location?: string | undefined;
+  readonly kind?: MovementKind | undefined;
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}

@@ -1,0 +1,34 @@
+/** What a principal may be allowed. A command names one of these. */
+export type Permission = 'stock:read' | 'stock:write' | 'item:write' | 'user:write' | 'audit:read';
+
+/** A role is a list of permissions and nothing else; who has none of these roles may do nothing. */
+export const roles = {
+  viewer: ['stock:read'],
+  auditor: ['stock:read', 'audit:read'],
+  clerk: ['stock:read', 'stock:write'],
+  manager: ['stock:read', 'stock:write', 'item:write'],
+  admin: ['stock:read', 'stock:write', 'item:write', 'user:write', 'audit:read'],
+} as const satisfies Record<string, readonly Permission[]>;
+
+export type Role = keyof typeof roles;
+
+export const roleNames = Object.keys(roles) as readonly Role[]; // Object.keys forgets the key type.
+
+/** The permissions of a role. */
+export function permissionsOf(role: Role): readonly Permission[] {
+  return roles[role];
+}
+
+/** The one rule of authorization: deny unless the role's list names the permission. */
+export function may(role: Role, permission: Permission): boolean {
+  return permissionsOf(role).includes(permission);
+}
+
+/** The roles that have a permission, for the message of a refusal. */
+export function rolesWith(permission: Permission): readonly Role[] {
+  return roleNames.filter((role) => may(role, permission));
+}
+
+/** How a server decides who may talk to it: `auth.mode` (security.md 8). */
+export const authModes = ['token', 'mutual', 'either', 'both'] as const;
+export type AuthMode = (typeof authModes)[number];
