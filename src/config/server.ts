@@ -1,0 +1,121 @@
+import { basename, dirname, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import convict from 'convict';
+import { closest } from '../model/closest.ts';
+import { type Given, readConfigFile } from './file.ts';
+import { ConfigError, formatGot, formatProblem, type Problem } from './problem.ts';
+import { type ServerConfig, serverSchema, serverSettings } from './server-schema.ts';
+import { judge, parseSettingText, type Setting } from './setting.ts';
+
+/** Where the server's configuration comes from. */
+export interface ConfigSource {
+  /** The file that `--config` names; without it config/server.jsonc of this package, which may be missing. */
+  readonly file?: string | undefined;
+  /** The values of flags, by key: `{ 'listen.port': '7443' }`. */
+  readonly flags?: Readonly<Record<string, string>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+export interface LoadedServerConfig {
+  /** Paths in it are absolute. */
+  readonly config: ServerConfig;
+  /** The keys that something else than their default decided, and what. */
+  readonly overrides: readonly Pick<Given, 'key' | 'origin'>[];
+  /** The file that was read, or would have been. */
+  readonly file: string;
+  /** Where relative paths start: the folder above the file's, if that one is called `config`; else the file's own. */
+  readonly root: string;
+}
+
+// Two folders above both src/config and dist/config.
+const defaultFile = fileURLToPath(new URL('../../config/server.jsonc', import.meta.url));
+
+/** The configuration, flag before environment before file before default. Throws a `ConfigError` with every problem. */
+export function loadServerConfig(source: ConfigSource): LoadedServerConfig {
+  const { problems, loaded } = checkServerConfig(source);
+  if (!loaded) throw new ConfigError(problems);
+  return loaded;
+}
+
+/** The same, handing the problems back; loaded if there are none. Reads one file and changes nothing. */
+export function checkServerConfig(source: ConfigSource): {
+  readonly problems: readonly string[];
+  readonly loaded?: LoadedServerConfig;
+} {
+  const file = resolve(source.file ?? defaultFile);
+  const read = readConfigFile(file, shownPath(file), source.file === undefined);
+  const given = [...read.given];
+  const problems = [...read.problems];
+  // What a later value overrides must be right all the same.
+  for (const text of [...textsInEnvironment(source.env), ...textsInFlags(source.flags ?? {})]) {
+    const saying = judge(text.setting, text.value);
+    if (!saying) given.push(text);
+    else problems.push({ ...text, problem: saying[0], got: formatGot(text.value), fix: saying[1] });
+  }
+  problems.push(...unknownVariables(source.env));
+
+  // convict is kept from the process's own environment and arguments: it would take "12x" for 12.
+  const values = convict<ServerConfig>(serverSchema, { env: {}, args: [] });
+  for (const { key, value } of given) values.set(key, value);
+  const config: ServerConfig = values.getProperties();
+  const decided = new Map(given.map((one) => [one.key, one]));
+  if (!problems.some(({ key }) => key.startsWith('auth.token.'))) problems.push(...impossibleLogins(config, decided));
+  if (problems.length > 0) return { problems: problems.map(formatProblem) };
+
+  values.validate({ allowed: 'strict' });
+  const overrides = [...decided.values()].map(({ key, origin }) => ({ key, origin }));
+  const root = basename(dirname(file)) === 'config' ? dirname(dirname(file)) : dirname(file);
+  return { problems: [], loaded: { config: withAbsolutePaths(config, root), overrides, file, root } };
+}
+
+/** The flag that sets a key: `--listen-port` for `listen.port`. */
+export function flagName(key: string): string {
+  return `--${key.replaceAll('.', '-').replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+function shownPath(file: string): string {
+  const fromHere = relative('', file);
+  return fromHere.startsWith('..') ? file : fromHere;
+}
+
+function withAbsolutePaths(config: ServerConfig, root: string): ServerConfig {
+  const store = `sqlite:${resolve(root, config.store.slice('sqlite:'.length))}`;
+  return { ...config, store, certs: { folder: resolve(root, config.certs.folder) } };
+}
+
+type GivenText = Given & { readonly setting: Setting };
+
+function* textsInEnvironment(env: ConfigSource['env']): Generator<GivenText> {
+  for (const [key, setting] of serverSettings) {
+    const value = parseSettingText(setting.rule, env[setting.env]);
+    if (value !== undefined) yield { key, setting, value, where: setting.env, origin: 'environment' };
+  }
+}
+
+function* textsInFlags(flags: Readonly<Record<string, string>>): Generator<GivenText> {
+  for (const [key, setting] of serverSettings) {
+    const value = parseSettingText(setting.rule, flags[key]);
+    if (value !== undefined) yield { key, setting, value, where: flagName(key), origin: 'flag' };
+  }
+}
+
+/** A variable that is nearly one of ours: a slip in SECURE_INV_AUTH_MODE would silently let more people in. */
+function* unknownVariables(env: ConfigSource['env']): Generator<Problem> {
+  const keys = new Map([...serverSettings].map(([key, setting]) => [setting.env, key]));
+  for (const [where, given] of Object.entries(env)) {
+    if (given === undefined || !where.startsWith('SECURE_INV_') || keys.has(where)) continue;
+    const meant = closest(where, keys.keys());
+    const key = meant && keys.get(meant);
+    const problem = 'is not a known variable';
+    if (key) yield { where, key, problem, got: formatGot(given), fix: `did you mean ${meant}?` };
+  }
+}
+
+function* impossibleLogins({ auth: { token } }: ServerConfig, decided: Map<string, Given>): Generator<Problem> {
+  const hoursMax = token.refreshDays * 24;
+  const given = decided.get('auth.token.refreshIdleHours'); // Its default is below every allowed refreshDays.
+  if (!given || token.refreshIdleHours <= hoursMax) return;
+  const problem = `must not be longer than auth.token.refreshDays, ${hoursMax} hours`;
+  const fix = `write ${hoursMax} or less, or more refreshDays`;
+  yield { where: given.where, key: given.key, problem, got: formatGot(given.value), fix };
+}
