@@ -1,0 +1,107 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+
+/** Another process may hold the write lock for as long as its one short transaction takes. */
+const busyMillisecondsMax = 5000;
+
+const primaryCodeMask = 0xff;
+export const sqliteBusy = 5;
+export const sqliteFull = 13;
+export const sqliteConstraint = 19;
+
+/** The primary SQLite result code behind an error, if it is SQLite's. */
+export function sqliteCode(error: unknown): number | undefined {
+  return error instanceof Error && 'errcode' in error && typeof error.errcode === 'number'
+    ? error.errcode & primaryCodeMask
+    : undefined;
+}
+
+/** One connection to the store's file, and each of its statements prepared once, when it is first used. */
+export class Database {
+  readonly #path: string;
+  #connection: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#connection = connect(path);
+  }
+
+  /** Runs a statement; the number of rows it changed. */
+  run(sql: string, ...values: SQLInputValue[]): number {
+    return Number(this.#prepare(sql).run(...values).changes);
+  }
+
+  get<Row>(sql: string, ...values: SQLInputValue[]): Row | undefined {
+    // STRICT tables hold only the types they declare, so the row type written beside a query is true.
+    return this.#prepare(sql).get(...values) as Row | undefined;
+  }
+
+  all<Row>(sql: string, ...values: SQLInputValue[]): Row[] {
+    return this.#prepare(sql).all(...values) as Row[]; // As above.
+  }
+
+  /** The one row of a query that always has one. */
+  one<Row>(sql: string, ...values: SQLInputValue[]): Row {
+    const row = this.get<Row>(sql, ...values);
+    if (row === undefined) throw new Error(`The store is damaged: no row for ${sql}`);
+    return row;
+  }
+
+  /** Runs several statements that are not worth preparing. */
+  script(sql: string): void {
+    this.#connection.exec(sql);
+  }
+
+  /** Does everything in `change` or nothing of it, whatever it throws. */
+  within<Result>(change: () => Result): Result {
+    this.run('SAVEPOINT intent');
+    try {
+      const result = change();
+      this.run('RELEASE intent');
+      return result;
+    } catch (error) {
+      // After a full disk or an I/O error SQLite has already rolled back the whole transaction.
+      if (this.#connection.isTransaction) {
+        this.run('ROLLBACK TO intent');
+        this.run('RELEASE intent');
+      }
+      throw error;
+    }
+  }
+
+  get isInTransaction(): boolean {
+    return this.#connection.isTransaction;
+  }
+
+  /** A new connection to the same file: the only state to trust after a failed write. */
+  reopen(): void {
+    this.close();
+    this.#connection = connect(this.#path);
+  }
+
+  close(): void {
+    this.#statements.clear();
+    if (this.#connection.isOpen) this.#connection.close();
+  }
+
+  #prepare(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (!statement) {
+      statement = this.#connection.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+function connect(path: string): DatabaseSync {
+  const connection = new DatabaseSync(path, { timeout: busyMillisecondsMax, enableForeignKeyConstraints: true });
+  try {
+    // With NORMAL a power cut loses commits that were acknowledged; FULL syncs the log at every commit.
+    connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}

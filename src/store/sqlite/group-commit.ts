@@ -1,0 +1,147 @@
+import { Failure } from '../../model/failure.ts';
+import { type Database, sqliteBusy, sqliteCode, sqliteConstraint, sqliteFull } from './database.ts';
+import { readHistory } from './history.ts';
+import { readHead } from './ledger.ts';
+import { type Call, formatError, isWrite, type Methods, type Reply } from './message.ts';
+import { addDevice, addSession, endSession, hasDevice, listSessions, rotateSession } from './sessions.ts';
+import { Stock } from './stock.ts';
+import { viewStock } from './stock-view.ts';
+import * as users from './users.ts';
+
+/**
+ * Runs batches of calls: the writes of a batch in one transaction, so that all of them pay for one fsync, and then the
+ * reads, which see it. No reply exists before its commit has returned.
+ */
+export class GroupCommit {
+  readonly #database: Database;
+  readonly #stock: Stock;
+  readonly #methods: Methods;
+  readonly #onOutsideChange: () => void;
+  #dataVersion: number;
+  #mustReopen = false;
+
+  constructor(database: Database, onOutsideChange: () => void) {
+    this.#database = database;
+    this.#stock = new Stock(database);
+    this.#methods = methodsOf(database, this.#stock);
+    this.#onOutsideChange = onOutsideChange;
+    this.#dataVersion = readDataVersion(database);
+  }
+
+  run(calls: readonly Call[]): readonly Reply[] {
+    try {
+      if (this.#mustReopen) this.#reopen();
+    } catch {
+      const failure = new Failure('storage', 'The store cannot be opened any more; nothing was changed.');
+      return calls.map(([id]) => refused(id, failure));
+    }
+    const writes = calls.filter(([, method]) => isWrite(method));
+    const written = writes.length > 0 ? this.#write(writes) : [];
+    const reads = calls.filter(([, method]) => !isWrite(method));
+    return [...written, ...reads.map((call) => this.#settle(call))];
+  }
+
+  /** Drops every cache when another process has committed since the last look. */
+  noticeOutsideChange(): void {
+    if (this.#mustReopen) return;
+    const version = readDataVersion(this.#database);
+    if (version === this.#dataVersion) return;
+    this.#dataVersion = version;
+    this.#stock.drop();
+    this.#onOutsideChange();
+  }
+
+  #write(calls: readonly Call[]): readonly Reply[] {
+    try {
+      this.#database.run('BEGIN IMMEDIATE');
+      // Inside the transaction, where nobody can change anything after the look.
+      this.noticeOutsideChange();
+      const replies = calls.map((call) => this.#settle(call));
+      this.#stock.flush();
+      this.#database.run('COMMIT');
+      return replies;
+    } catch (error) {
+      const failure = this.#recover(error);
+      return calls.map(([id]) => refused(id, failure));
+    }
+  }
+
+  /** After a failed write nothing in memory, and nothing this connection says, can be trusted. */
+  #recover(error: unknown): Failure {
+    this.#mustReopen = true;
+    this.#stock.drop();
+    try {
+      if (this.#database.isInTransaction) this.#database.run('ROLLBACK');
+      this.#reopen();
+    } catch {
+      // The next batch tries again.
+    }
+    const code = sqliteCode(error);
+    if (code === sqliteFull) return new Failure('storage', 'The disk is full; nothing was changed.');
+    if (code === sqliteBusy) {
+      return new Failure('busy', 'Another process is writing to the store; nothing was changed.', { retryAfter: 1 });
+    }
+    process.emitWarning(`The store could not write: ${error instanceof Error ? error.message : String(error)}`);
+    return new Failure('unconfirmed', 'The write could not be confirmed. Repeat it with the same operation.');
+  }
+
+  #reopen(): void {
+    this.#database.reopen();
+    this.#dataVersion = readDataVersion(this.#database);
+    this.#mustReopen = false;
+    this.#onOutsideChange();
+  }
+
+  #settle([id, method, args]: Call): Reply {
+    // The store's own types made the arguments fit the method, before both crossed to this thread.
+    const run = this.#methods[method] as (...values: readonly unknown[]) => unknown;
+    try {
+      return [id, run(...args)];
+    } catch (error) {
+      if (isWrite(method) && spoilsTransaction(method, error)) throw error;
+      return refused(id, error);
+    }
+  }
+}
+
+/**
+ * A refusal comes before an operation writes; other methods that throw have a savepoint. What remains is a failed
+ * write, and that is everyone's: a constraint alone is undone by SQLite with its statement.
+ */
+function spoilsTransaction(method: string, error: unknown): boolean {
+  if (error instanceof Failure) return false;
+  if (method === 'apply') return true;
+  const code = sqliteCode(error);
+  return code !== undefined && code !== sqliteConstraint;
+}
+
+function refused(id: number, error: unknown): Reply {
+  return [id, undefined, formatError(error)];
+}
+
+function readDataVersion(database: Database): number {
+  return database.one<{ data_version: number }>('PRAGMA data_version').data_version;
+}
+
+function methodsOf(db: Database, stock: Stock): Methods {
+  return {
+    apply: (intent, now) => stock.apply(intent, now),
+    addUser: (...args) => db.within(() => users.addUser(db, ...args)),
+    setRole: (...args) => db.within(() => users.setRole(db, ...args)),
+    setEnabled: (...args) => db.within(() => users.setEnabled(db, ...args)),
+    setPassword: (...args) => db.within(() => users.setPassword(db, ...args)),
+    setPasswordHash: (...args) => db.within(() => users.setPasswordHash(db, ...args)),
+    resetUser: (...args) => db.within(() => users.resetUser(db, ...args)),
+    redeemEnrolment: (...args) => db.within(() => users.redeemEnrolment(db, ...args)),
+    addSession: (...args) => db.within(() => addSession(db, ...args)),
+    rotateSession: (...args) => db.within(() => rotateSession(db, ...args)),
+    endSession: (...args) => db.within(() => endSession(db, ...args)),
+    addDevice: (...args) => db.within(() => addDevice(db, ...args)),
+    view: (query) => viewStock(db, query),
+    history: (query) => readHistory(db, query),
+    head: () => readHead(db),
+    users: () => users.listUsers(db),
+    sessions: (now) => listSessions(db, now),
+    hasDevice: (...args) => hasDevice(db, ...args),
+  };
+}

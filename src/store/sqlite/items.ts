@@ -1,0 +1,152 @@
+import { Failure } from '../../model/failure.ts';
+import { canonicalKey } from '../../model/name.ts';
+import type { Thousandths } from '../../model/quantity.ts';
+import { defaultUnit } from '../../model/stock.ts';
+import type { Database } from './database.ts';
+
+/** Hot items stay in memory; so many cost about 10 MB, whatever the store has. */
+const itemsCachedMax = 20_000;
+
+/** An item with what there is of it, as of the last intent, committed or about to be. */
+export interface StockedItem {
+  id: number;
+  readonly name: string;
+  readonly precision: number;
+  readonly lowAt: Thousandths | null;
+  readonly isArchived: boolean;
+  total: Thousandths;
+  /** By location id; absent is 0. */
+  readonly balances: Map<number, Thousandths>;
+}
+
+/** A new item that nothing but its name is known of; it has no id until it is added. */
+export function newItem(name: string): StockedItem {
+  return { id: 0, name, precision: 0, lowAt: null, isArchived: false, total: 0, balances: new Map() };
+}
+
+interface ItemRow {
+  readonly name: string;
+  readonly precision: number;
+  readonly low_at: number | null;
+  readonly archived_at: number | null;
+  readonly total: number;
+}
+
+/**
+ * The items that operations touch, in memory. A batch changes them here first and writes each balance once, in `flush`:
+ * sixty adds of one item are sixty movements, but one row of stock.
+ */
+export class Items {
+  readonly #database: Database;
+  readonly #idByKey = new Map<string, number>();
+  readonly #byId = new Map<number, StockedItem>();
+  readonly #dirty = new Map<StockedItem, Set<number>>();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  /** The item with this canonical key: of its name, SKU or barcode. */
+  find(key: string): StockedItem | undefined {
+    let id = this.#idByKey.get(key);
+    if (id === undefined) {
+      id = findItemId(this.#database, key);
+      if (id === undefined) return undefined;
+      this.#idByKey.set(key, id);
+    }
+    return this.#byId.get(id) ?? this.#load(id);
+  }
+
+  /** Gives a new item its id and its place in the namespace and the search index. */
+  add(item: StockedItem): void {
+    const key = canonicalKey(item.name);
+    const row = this.#database.one<{ id: number }>(
+      'INSERT INTO item (name, key, unit) VALUES (?, ?, ?) RETURNING id',
+      item.name,
+      key,
+      defaultUnit,
+    );
+    this.#database.run('INSERT INTO item_key (key, item_id) VALUES (?, ?)', key, row.id);
+    this.#database.run('INSERT INTO item_search (rowid, name) VALUES (?, ?)', row.id, item.name);
+    item.id = row.id;
+    this.#idByKey.set(key, item.id);
+    this.#byId.set(item.id, item);
+  }
+
+  /** Says that the item's total and its balance at this location differ from the file. */
+  touch(item: StockedItem, locationId: number): void {
+    const touched = this.#dirty.get(item);
+    if (touched) touched.add(locationId);
+    else this.#dirty.set(item, new Set([locationId]));
+  }
+
+  /** Writes every touched total and balance. */
+  flush(): void {
+    for (const [item, locations] of this.#dirty) {
+      this.#database.run('UPDATE item SET total = ? WHERE id = ?', item.total, item.id);
+      for (const location of locations) {
+        this.#database.run(
+          `INSERT INTO balance (item_id, location_id, quantity) VALUES (?, ?, ?)
+           ON CONFLICT DO UPDATE SET quantity = excluded.quantity`,
+          item.id,
+          location,
+          item.balances.get(location) ?? 0,
+        );
+      }
+    }
+    this.#dirty.clear();
+    // Only here, because an item that waits to be written must be found in memory. The ones loaded first go first.
+    trim(this.#byId);
+    trim(this.#idByKey);
+  }
+
+  /** Forgets what memory says, because the file may say otherwise. */
+  drop(): void {
+    this.#idByKey.clear();
+    this.#byId.clear();
+    this.#dirty.clear();
+  }
+
+  #load(id: number): StockedItem {
+    const row = this.#database.one<ItemRow>(
+      'SELECT name, precision, low_at, archived_at, total FROM item WHERE id = ?',
+      id,
+    );
+    const balances = this.#database.all<{ location_id: number; quantity: number }>(
+      'SELECT location_id, quantity FROM balance WHERE item_id = ?',
+      id,
+    );
+    const item: StockedItem = {
+      id,
+      name: row.name,
+      precision: row.precision,
+      lowAt: row.low_at,
+      isArchived: row.archived_at !== null,
+      total: row.total,
+      balances: new Map(balances.map((balance) => [balance.location_id, balance.quantity])),
+    };
+    this.#byId.set(id, item);
+    return item;
+  }
+}
+
+/** The id behind a canonical key, if any item has it. */
+export function findItemId(database: Database, key: string): number | undefined {
+  return database.get<{ item_id: number }>('SELECT item_id FROM item_key WHERE key = ?', key)?.item_id;
+}
+
+/** The item that a name, SKU or barcode means. Failures: `not-found`. */
+export function itemIdOf(database: Database, name: string): number {
+  const id = findItemId(database, canonicalKey(name));
+  if (id === undefined) {
+    throw new Failure('not-found', `No item ${JSON.stringify(name)}.`, { hint: 'See what there is: secure-inv view' });
+  }
+  return id;
+}
+
+function trim(cache: Map<unknown, unknown>): void {
+  for (const key of cache.keys()) {
+    if (cache.size <= itemsCachedMax) return;
+    cache.delete(key);
+  }
+}

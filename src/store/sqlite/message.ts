@@ -1,0 +1,89 @@
+import { Failure, type FailureCode, type FailureDetails } from '../../model/failure.ts';
+import type { Store } from '../store.ts';
+
+/** The methods that change the store. All that are queued share one transaction. */
+export const writeMethods = [
+  'apply',
+  'addUser',
+  'setRole',
+  'setEnabled',
+  'setPassword',
+  'setPasswordHash',
+  'resetUser',
+  'redeemEnrolment',
+  'addSession',
+  'rotateSession',
+  'endSession',
+  'addDevice',
+] as const satisfies readonly (keyof Store)[];
+
+/** The methods that only look. */
+export const readMethods = [
+  'view',
+  'history',
+  'head',
+  'users',
+  'sessions',
+  'hasDevice',
+] as const satisfies readonly (keyof Store)[];
+
+export type WriteMethod = (typeof writeMethods)[number];
+export type ReadMethod = (typeof readMethods)[number];
+export type Method = WriteMethod | ReadMethod;
+
+const writes: ReadonlySet<Method> = new Set(writeMethods);
+
+/** Whether a method changes the store. */
+export function isWrite(method: Method): method is WriteMethod {
+  return writes.has(method);
+}
+
+/** What the worker does for each method: the same as the store, but at once. */
+export type Methods = { readonly [M in Method]: (...args: Parameters<Store[M]>) => Awaited<ReturnType<Store[M]>> };
+
+/** One call to the worker. A tuple, because the hot path pays for every key that is cloned. */
+export type Call = readonly [id: number, method: Method, args: readonly unknown[]];
+
+/** The settlement of one call; `error` is absent when it succeeded. */
+export type Reply = readonly [id: number, result: unknown, error?: CrossedError];
+
+/** An error as it crosses between threads, where classes are lost. Without a code it is a bug. */
+export interface CrossedError {
+  readonly code: FailureCode | undefined;
+  readonly message: string;
+  readonly details: FailureDetails;
+  readonly stack: string | undefined;
+}
+
+/** What main sends: calls, or the wish to close when every call before it is settled. */
+export type ToWorker = readonly Call[] | 'close';
+
+/** What the worker sends: first `opened` or `refused`, then replies and news of outside changes. */
+export type FromWorker =
+  | { readonly opened: string }
+  | { readonly refused: CrossedError }
+  | { readonly replies: readonly Reply[] }
+  | 'outside-change';
+
+/** What the worker is started with. */
+export interface WorkerOptions {
+  readonly path: string;
+  readonly exclusive: boolean;
+}
+
+/** Prepares an error for the other thread. */
+export function formatError(error: unknown): CrossedError {
+  if (error instanceof Failure) {
+    return { code: error.code, message: error.message, details: error.details, stack: undefined };
+  }
+  const { message, stack } = error instanceof Error ? error : new Error(String(error));
+  return { code: undefined, message, details: {}, stack };
+}
+
+/** The error that crossed: a `Failure`, or for a bug an Error with the stack of the other thread. */
+export function parseError({ code, message, details, stack }: CrossedError): Error {
+  if (code !== undefined) return new Failure(code, message, details);
+  const error = new Error(message);
+  if (stack !== undefined) error.stack = stack;
+  return error;
+}

@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto';
+import { Failure } from '../../model/failure.ts';
+import { rootOf } from '../../model/ledger.ts';
+import { canonicalKey } from '../../model/name.ts';
+import { defaultLocation } from '../../model/stock.ts';
+import type { Database } from './database.ts';
+import { sha256 } from './ledger.ts';
+
+/** "SInv" in ASCII: tells a store from any other SQLite file. */
+const applicationId = 0x53496e76;
+
+/**
+ * Each entry takes the schema from its index to the next version and is never edited once released. Quantities are
+ * thousandths, times milliseconds since 1970 in UTC.
+ */
+const migrations: readonly string[] = [
+  `
+  CREATE TABLE meta (id TEXT NOT NULL) STRICT;
+
+  CREATE TABLE user (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    password_hash TEXT,
+    enabled INTEGER NOT NULL DEFAULT 1,
+    epoch INTEGER NOT NULL DEFAULT 0,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE session (
+    -- Counts upwards, so that of two logins in one millisecond the older is known.
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    user_id INTEGER NOT NULL REFERENCES user (id),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    refresh_hash BLOB NOT NULL,
+    refreshed_at INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    certificate TEXT
+  ) STRICT;
+  CREATE INDEX session_user ON session (user_id, number);
+
+  CREATE TABLE enrolment (
+    hash BLOB PRIMARY KEY,
+    user_id INTEGER NOT NULL REFERENCES user (id),
+    expires_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE device (
+    user_id INTEGER NOT NULL REFERENCES user (id),
+    hash BLOB NOT NULL,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (user_id, hash)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE location (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    key TEXT NOT NULL UNIQUE
+  ) STRICT;
+
+  CREATE TABLE item (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL,
+    key TEXT NOT NULL UNIQUE,
+    unit TEXT NOT NULL DEFAULT 'pcs',
+    precision INTEGER NOT NULL DEFAULT 0 CHECK (precision BETWEEN 0 AND 3),
+    sku TEXT,
+    barcode TEXT,
+    category TEXT,
+    description TEXT,
+    low_at INTEGER,
+    archived_at INTEGER,
+    -- The sum over all locations.
+    total INTEGER NOT NULL DEFAULT 0 CHECK (total BETWEEN 0 AND 1000000000000000)
+  ) STRICT;
+  CREATE INDEX item_category ON item (category, key) WHERE category IS NOT NULL;
+  CREATE INDEX item_low ON item (key) WHERE low_at IS NOT NULL;
+
+  -- The one namespace of names, SKUs and barcodes.
+  CREATE TABLE item_key (
+    key TEXT PRIMARY KEY,
+    item_id INTEGER NOT NULL REFERENCES item (id)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Only the index: the texts are in item, under the same id.
+  CREATE VIRTUAL TABLE item_search USING fts5 (
+    name, sku, barcode, category, description,
+    content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2', prefix = '2 3'
+  );
+
+  CREATE TABLE balance (
+    item_id INTEGER NOT NULL REFERENCES item (id),
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    quantity INTEGER NOT NULL CHECK (quantity >= 0),
+    PRIMARY KEY (item_id, location_id)
+  ) STRICT, WITHOUT ROWID;
+
+  -- The ledger. Item and location are named as they were called then. flags: 1 created its item, 2 crossed low_at.
+  CREATE TABLE movement (
+    seq INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    user_id INTEGER NOT NULL,
+    credential TEXT NOT NULL,
+    source TEXT NOT NULL,
+    operation BLOB NOT NULL,
+    kind TEXT NOT NULL,
+    item_id INTEGER NOT NULL,
+    item TEXT NOT NULL,
+    location_id INTEGER NOT NULL,
+    location TEXT NOT NULL,
+    delta INTEGER NOT NULL,
+    balance INTEGER NOT NULL,
+    note TEXT,
+    seen INTEGER,
+    undoes INTEGER,
+    change TEXT,
+    flags INTEGER NOT NULL,
+    hash BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX movement_item ON movement (item_id, seq);
+  CREATE INDEX movement_user ON movement (user_id, seq);
+  CREATE INDEX movement_location ON movement (location_id, seq);
+
+  -- Kept for ever: an operation id is never good for a second time.
+  CREATE TABLE operation (
+    user_id INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    body_hash BLOB NOT NULL,
+    first_seq INTEGER NOT NULL,
+    lines INTEGER NOT NULL,
+    PRIMARY KEY (user_id, id)
+  ) STRICT, WITHOUT ROWID;
+
+  -- One row: the tree head (RFC 6962) after the last commit. frontier: hashes of 32 bytes, largest subtree first.
+  CREATE TABLE ledger (size INTEGER NOT NULL, frontier BLOB NOT NULL, root BLOB NOT NULL) STRICT;
+  `,
+];
+
+/** The version that this program reads and writes. */
+export const schemaVersion = migrations.length;
+
+/** The version of the opened store. Failures: `storage` for a newer one and for a file that is not a store. */
+export function schemaVersionOf(database: Database, path: string): number {
+  const { user_version: version } = database.one<{ user_version: number }>('PRAGMA user_version');
+  const { application_id: id } = database.one<{ application_id: number }>('PRAGMA application_id');
+  const isEmpty = database.get('SELECT 1 FROM sqlite_schema LIMIT 1') === undefined;
+  if (id !== applicationId && !(isEmpty && id === 0 && version === 0)) {
+    throw new Failure('storage', `${path} is not a store of secure-inv.`, { hint: 'Correct "store" in the config.' });
+  }
+  if (version > schemaVersion) {
+    throw new Failure(
+      'storage',
+      `The store ${path} was written by a newer secure-inv (schema ${version}; this one knows ${schemaVersion}).`,
+      { hint: 'Start the newer version, or restore a backup from before the upgrade.' },
+    );
+  }
+  return version;
+}
+
+/** Brings the schema up to date: all missing steps, or none. */
+export function migrate(database: Database, version: number): void {
+  if (version === schemaVersion) return;
+  database.script('BEGIN IMMEDIATE');
+  try {
+    for (const step of migrations.slice(version)) database.script(step);
+    if (version === 0) fill(database);
+    database.script(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; COMMIT`);
+  } catch (error) {
+    if (database.isInTransaction) database.script('ROLLBACK');
+    throw error;
+  }
+}
+
+/** What a new store contains. */
+function fill(database: Database): void {
+  database.run('INSERT INTO meta (id) VALUES (?)', randomUUID());
+  database.run('INSERT INTO location (name, key) VALUES (?, ?)', defaultLocation, canonicalKey(defaultLocation));
+  database.run('INSERT INTO ledger (size, frontier, root) VALUES (0, ?, ?)', new Uint8Array(), rootOf([], sha256));
+}

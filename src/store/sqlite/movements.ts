@@ -1,0 +1,111 @@
+import type { LedgerRecord } from '../../model/ledger.ts';
+import type { Thousandths } from '../../model/quantity.ts';
+import type { MovementResult, OperationIntent } from '../../model/stock.ts';
+import type { Database } from './database.ts';
+import type { StockedItem } from './items.ts';
+import type { Ledger } from './ledger.ts';
+import type { Location } from './locations.ts';
+
+const createdFlag = 1;
+const lowFlag = 2;
+
+/** What one line of an operation does, decided but not yet written. */
+export interface Step {
+  readonly item: StockedItem;
+  readonly location: Location;
+  readonly delta: Thousandths;
+  readonly balance: Thousandths;
+  readonly created: boolean;
+  readonly low: boolean;
+}
+
+/** Appends one decided step to the ledger. */
+export function insertMovement(
+  database: Database,
+  ledger: Ledger,
+  intent: OperationIntent,
+  operation: Uint8Array,
+  user: string,
+  { item, location, delta, balance, created, low }: Step,
+  at: number,
+): MovementResult {
+  const record: LedgerRecord = {
+    at,
+    balance,
+    change: null,
+    credential: intent.credential,
+    delta,
+    item: item.name,
+    itemId: item.id,
+    kind: intent.kind,
+    location: location.name,
+    locationId: location.id,
+    note: intent.note,
+    operation: intent.operation,
+    seen: null,
+    seq: ledger.size + 1,
+    source: intent.source,
+    undoes: null,
+    user,
+  };
+  database.run(
+    `INSERT INTO movement (seq, at, user_id, credential, source, operation, kind, item_id, item, location_id, location,
+       delta, balance, note, flags, hash)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    record.seq,
+    at,
+    intent.userId,
+    record.credential,
+    record.source,
+    operation,
+    record.kind,
+    item.id,
+    item.name,
+    location.id,
+    location.name,
+    delta,
+    balance,
+    record.note,
+    (created ? createdFlag : 0) | (low ? lowFlag : 0),
+    ledger.append(record),
+  );
+  return {
+    item: item.name,
+    location: location.name,
+    quantity: Math.abs(delta),
+    balance,
+    seq: record.seq,
+    at,
+    created,
+    low,
+  };
+}
+
+interface MovementRow {
+  readonly seq: number;
+  readonly at: number;
+  readonly item: string;
+  readonly location: string;
+  readonly delta: number;
+  readonly balance: number;
+  readonly flags: number;
+}
+
+/** What the movements of one operation answered when they were made. */
+export function findMovementResults(database: Database, firstSeq: number, lines: number): readonly MovementResult[] {
+  const rows = database.all<MovementRow>(
+    'SELECT seq, at, item, location, delta, balance, flags FROM movement WHERE seq BETWEEN ? AND ? ORDER BY seq',
+    firstSeq,
+    firstSeq + lines - 1,
+  );
+  return rows.map(({ seq, at, item, location, delta, balance, flags }) => ({
+    item,
+    location,
+    quantity: Math.abs(delta),
+    balance,
+    seq,
+    at,
+    created: (flags & createdFlag) !== 0,
+    low: (flags & lowFlag) !== 0,
+  }));
+}

@@ -1,0 +1,23 @@
+import { DatabaseSync } from 'node:sqlite';
+import { sqliteBusy, sqliteCode } from './database.ts';
+
+/** Two servers that start in the same moment can refuse each other once; neither does so for this long. */
+const busyMillisecondsMax = 200;
+
+/** Holds the right to serve from a store; the kernel releases it when the process dies, however it dies. */
+export interface ServerLock {
+  release(): void;
+}
+
+/** Takes the lock beside a store, or says with undefined that another process has it. Node has no flock. */
+export function takeServerLock(path: string): ServerLock | undefined {
+  const database = new DatabaseSync(path, { timeout: busyMillisecondsMax });
+  try {
+    database.exec('BEGIN EXCLUSIVE');
+    return { release: () => database.close() };
+  } catch (error) {
+    database.close();
+    if (sqliteCode(error) === sqliteBusy) return undefined;
+    throw error;
+  }
+}

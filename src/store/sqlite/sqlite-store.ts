@@ -1,0 +1,166 @@
+import { Worker } from 'node:worker_threads';
+import { Failure } from '../../model/failure.ts';
+import type { OpenOptions } from '../open.ts';
+import type { Store } from '../store.ts';
+import {
+  type Call,
+  type FromWorker,
+  isWrite,
+  type Method,
+  parseError,
+  type ToWorker,
+  type WorkerOptions,
+} from './message.ts';
+
+interface Pending {
+  readonly method: Method;
+  // A reply is the result of the very method that was called, which the types of a map cannot say.
+  resolve(result: unknown): void;
+  reject(error: Error): void;
+}
+
+type Arguments<M extends Method> = Parameters<Store[M]>;
+type Result<M extends Method> = Awaited<ReturnType<Store[M]>>;
+
+/** As `openStore`, for a path. */
+export async function openSqliteStore(path: string, { exclusive }: OpenOptions): Promise<Store> {
+  // Compiled or not, the worker lies beside this file and has the same kind of name.
+  const url = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+  const workerData: WorkerOptions = { path, exclusive };
+  const worker = new Worker(url, { workerData, execArgv: ['--disable-warning=ExperimentalWarning'] });
+  return SqliteStore.open(worker);
+}
+
+/** The main thread's side: each method is a message, and the calls of one turn of the event loop share one. */
+class SqliteStore implements Store {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  readonly #listeners = new Set<() => void>();
+  readonly #opened = Promise.withResolvers<string>();
+  readonly #ended: Promise<void>;
+  #id = '';
+  #queue: Call[] = [];
+  #lastCall = 0;
+  #isEnded = false;
+  #isClosing = false;
+
+  private constructor(worker: Worker) {
+    this.#worker = worker;
+    // Once and for the worker's whole life: without a listener for a moment, its port stops delivering.
+    worker.on('message', (message: FromWorker) => this.#receive(message));
+    worker.on('error', (error) => this.#fail(error));
+    this.#ended = new Promise((resolve) => {
+      worker.once('exit', () => {
+        this.#end();
+        resolve();
+      });
+    });
+  }
+
+  static async open(worker: Worker): Promise<Store> {
+    const store = new SqliteStore(worker);
+    store.#id = await store.#opened.promise;
+    return store;
+  }
+
+  get id(): string {
+    return this.#id;
+  }
+
+  apply = this.#method('apply');
+  view = this.#method('view');
+  history = this.#method('history');
+  head = this.#method('head');
+  users = this.#method('users');
+  addUser = this.#method('addUser');
+  setRole = this.#method('setRole');
+  setEnabled = this.#method('setEnabled');
+  setPassword = this.#method('setPassword');
+  setPasswordHash = this.#method('setPasswordHash');
+  resetUser = this.#method('resetUser');
+  redeemEnrolment = this.#method('redeemEnrolment');
+  sessions = this.#method('sessions');
+  addSession = this.#method('addSession');
+  rotateSession = this.#method('rotateSession');
+  endSession = this.#method('endSession');
+  addDevice = this.#method('addDevice');
+  hasDevice = this.#method('hasDevice');
+
+  onOutsideChange(listener: () => void): void {
+    this.#listeners.add(listener);
+  }
+
+  close(): Promise<void> {
+    if (!this.#isClosing) {
+      this.#flush();
+      this.#isClosing = true;
+      this.#send('close');
+    }
+    return this.#ended;
+  }
+
+  #method<M extends Method>(method: M): (...args: Arguments<M>) => Promise<Result<M>> {
+    return (...args) =>
+      new Promise<Result<M>>((resolve, reject) => {
+        if (this.#isEnded) return reject(this.#isClosing ? closed() : lost(method));
+        if (this.#isClosing) return reject(closed());
+        const id = ++this.#lastCall;
+        // The worker answers a call with the result of its own method.
+        this.#pending.set(id, { method, resolve: (result) => resolve(result as Result<M>), reject });
+        // Not a microtask: that would run after each socket's data and make a batch of each.
+        if (this.#queue.length === 0) setImmediate(() => this.#flush());
+        this.#queue.push([id, method, args]);
+      });
+  }
+
+  #flush(): void {
+    if (this.#queue.length === 0) return;
+    const calls = this.#queue;
+    this.#queue = [];
+    this.#send(calls);
+  }
+
+  #send(message: ToWorker): void {
+    this.#worker.postMessage(message);
+  }
+
+  #receive(message: FromWorker): void {
+    if (message === 'outside-change') {
+      for (const listener of this.#listeners) listener();
+    } else if ('replies' in message) {
+      for (const [id, result, error] of message.replies) {
+        const pending = this.#pending.get(id);
+        this.#pending.delete(id);
+        if (error) pending?.reject(parseError(error));
+        else pending?.resolve(result);
+      }
+    } else if ('opened' in message) {
+      this.#opened.resolve(message.opened);
+    } else {
+      this.#opened.reject(parseError(message.refused));
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#opened.reject(error);
+    if (this.#id !== '') process.emitWarning(`The store's worker failed: ${error}`);
+  }
+
+  #end(): void {
+    this.#isEnded = true;
+    this.#opened.reject(new Error("The store's worker ended before it had opened the store."));
+    for (const { method, reject } of this.#pending.values()) reject(lost(method));
+    this.#pending.clear();
+  }
+}
+
+function closed(): Failure {
+  return new Failure('going-away', 'The store is closed.');
+}
+
+/** Whether a write that the worker had was committed, nobody can say; repeating it can. */
+function lost(method: Method): Failure {
+  return isWrite(method)
+    ? new Failure('unconfirmed', 'The write could not be confirmed. Repeat it with the same operation.')
+    : new Failure('storage', 'The store has stopped.', { hint: 'The operator must restart the server.' });
+}

@@ -1,0 +1,77 @@
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Failure } from '../../model/failure.ts';
+import { Database } from './database.ts';
+import type { WorkerOptions } from './message.ts';
+import { migrate, schemaVersion, schemaVersionOf } from './migrations.ts';
+import { type ServerLock, takeServerLock } from './server-lock.ts';
+
+/** An opened store: its database, and the lock if it was opened to serve from. */
+export interface StoreFiles {
+  readonly id: string;
+  readonly database: Database;
+  readonly lock: ServerLock | undefined;
+}
+
+/** Opens a store's files and brings them up to date. Failures: as `openStore`. */
+export function openStoreFiles({ path, exclusive }: WorkerOptions): StoreFiles {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makePrivate(path);
+    makePrivate(`${path}-lock`);
+    const lock = takeServerLock(`${path}-lock`);
+    if (exclusive && !lock) throw alreadyServed(path);
+    try {
+      const { id, database } = openDatabase(path, lock !== undefined);
+      if (!exclusive) lock?.release();
+      return { id, database, lock: exclusive ? lock : undefined };
+    } catch (error) {
+      lock?.release();
+      throw error;
+    }
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Failure('storage', `The store ${path} cannot be opened: ${reason}.`, {
+      hint: 'The server needs to read and write this file and its folder.',
+    });
+  }
+}
+
+/** Only who holds the lock may migrate: a server that is running expects the schema it found. */
+function openDatabase(path: string, mayMigrate: boolean): { id: string; database: Database } {
+  const database = new Database(path);
+  try {
+    const version = schemaVersionOf(database, path);
+    if (mayMigrate) {
+      migrate(database, version);
+    } else if (version < schemaVersion) {
+      throw new Failure('conflict', `The store ${path} is in use by an older version of the server.`, {
+        hint: 'Restart the server first.',
+      });
+    }
+    return { id: database.one<{ id: string }>('SELECT id FROM meta').id, database };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/**
+ * Makes the file with the mode that SQLite then gives to its companions, too. An existing file must not be opened here:
+ * closing it would release the locks that this very process may hold on it (POSIX).
+ */
+function makePrivate(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600));
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
+  }
+}
+
+function alreadyServed(path: string): Failure {
+  return new Failure('conflict', `Another server has the store ${path}.`, {
+    hint: 'Stop that server, or give this one another "store" in its config.',
+  });
+}

@@ -1,0 +1,131 @@
+import { Failure } from '../../model/failure.ts';
+import type { Role } from '../../model/user.ts';
+import type { Enrolment, UserRecord } from '../store.ts';
+import type { Database } from './database.ts';
+
+interface UserRow {
+  readonly id: number;
+  readonly user: string;
+  readonly role: Role;
+  readonly passwordHash: string | null;
+  readonly enabled: number;
+  readonly epoch: number;
+  readonly createdAt: number;
+}
+
+const columns = 'id, name AS user, role, password_hash AS passwordHash, enabled, epoch, created_at AS createdAt';
+
+function userOf(row: UserRow): UserRecord {
+  return { ...row, enabled: row.enabled !== 0 };
+}
+
+/** The user with this id. An id that nobody has is a bug of the caller. */
+function find(database: Database, id: number): UserRecord {
+  const row = database.get<UserRow>(`SELECT ${columns} FROM user WHERE id = ?`, id);
+  if (!row) throw new Error(`There is no user with id ${id}.`);
+  return userOf(row);
+}
+
+/** As `Store.users`. */
+export function listUsers(database: Database): readonly UserRecord[] {
+  return database.all<UserRow>(`SELECT ${columns} FROM user ORDER BY id`).map(userOf);
+}
+
+/** As `Store.addUser`. */
+export function addUser(
+  database: Database,
+  user: string,
+  role: Role,
+  enrolment: Enrolment | null,
+  now: number,
+): UserRecord {
+  if (database.get('SELECT 1 FROM user WHERE name = ?', user)) {
+    throw new Failure('conflict', `There is, or was, a user ${user}; names are never used again.`, {
+      hint: `Choose another name, or give ${user} a new link: secure-inv user reset ${user}`,
+    });
+  }
+  const { id } = database.one<{ id: number }>(
+    'INSERT INTO user (name, role, created_at) VALUES (?, ?, ?) RETURNING id',
+    user,
+    role,
+    now,
+  );
+  if (enrolment) addEnrolment(database, id, enrolment);
+  return find(database, id);
+}
+
+/** As `Store.setRole`. */
+export function setRole(database: Database, id: number, role: Role): UserRecord {
+  const before = find(database, id);
+  if (role !== 'admin') assertNotLastAdministrator(database, before);
+  database.run('UPDATE user SET role = ? WHERE id = ?', role, id);
+  return find(database, id);
+}
+
+/** As `Store.setEnabled`. */
+export function setEnabled(database: Database, id: number, enabled: boolean): UserRecord {
+  const before = find(database, id);
+  if (enabled) {
+    database.run('UPDATE user SET enabled = 1 WHERE id = ?', id);
+  } else {
+    assertNotLastAdministrator(database, before);
+    database.run('UPDATE user SET enabled = 0 WHERE id = ?', id);
+    endAccess(database, id);
+  }
+  return find(database, id);
+}
+
+/** As `Store.setPassword`. */
+export function setPassword(database: Database, id: number, passwordHash: string): UserRecord {
+  database.run('UPDATE user SET password_hash = ? WHERE id = ?', passwordHash, id);
+  database.run('DELETE FROM enrolment WHERE user_id = ?', id);
+  endAccess(database, id);
+  return find(database, id);
+}
+
+/** As `Store.setPasswordHash`. */
+export function setPasswordHash(database: Database, id: number, passwordHash: string): UserRecord {
+  database.run('UPDATE user SET password_hash = ? WHERE id = ?', passwordHash, id);
+  return find(database, id);
+}
+
+/** As `Store.resetUser`. */
+export function resetUser(database: Database, id: number, enrolment: Enrolment): UserRecord {
+  const before = find(database, id);
+  database.run('UPDATE user SET password_hash = NULL WHERE id = ?', before.id);
+  database.run('DELETE FROM enrolment WHERE user_id = ?', id);
+  addEnrolment(database, id, enrolment);
+  endAccess(database, id);
+  return find(database, id);
+}
+
+/** As `Store.redeemEnrolment`. */
+export function redeemEnrolment(database: Database, hash: Uint8Array, now: number): number | undefined {
+  const row = database.get<{ user_id: number; expires_at: number }>(
+    'DELETE FROM enrolment WHERE hash = ? RETURNING user_id, expires_at',
+    hash,
+  );
+  return row && row.expires_at > now ? row.user_id : undefined;
+}
+
+function addEnrolment(database: Database, userId: number, { hash, expiresAt }: Enrolment): void {
+  database.run('INSERT INTO enrolment (hash, user_id, expires_at) VALUES (?, ?, ?)', hash, userId, expiresAt);
+}
+
+function endAccess(database: Database, id: number): void {
+  database.run('UPDATE user SET epoch = epoch + 1 WHERE id = ?', id);
+  database.run('DELETE FROM session WHERE user_id = ?', id);
+}
+
+/** Someone must stay who can let others in. Who cannot administer now can be changed freely. */
+function assertNotLastAdministrator(database: Database, user: UserRecord): void {
+  const others = database.get(
+    "SELECT 1 FROM user WHERE role = 'admin' AND enabled = 1 AND password_hash IS NOT NULL AND id <> ? LIMIT 1",
+    user.id,
+  );
+  const administers = user.role === 'admin' && user.enabled && user.passwordHash !== null;
+  if (!administers || others) return;
+  throw new Failure('conflict', `${user.user} is the last administrator who can log in.`, {
+    hint: 'Make somebody else an administrator first: secure-inv user edit NAME --role admin',
+  });
+}

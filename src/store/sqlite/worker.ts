@@ -1,0 +1,54 @@
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { GroupCommit } from './group-commit.ts';
+import { type Call, type FromWorker, formatError, type ToWorker, type WorkerOptions } from './message.ts';
+import { openStoreFiles, type StoreFiles } from './store-files.ts';
+
+const outsideChangeMilliseconds = 1000;
+
+/** The port to main; this file is only ever run as a worker. */
+const port = parentPort;
+if (!port) throw new Error('worker.ts is started by sqlite-store.ts.');
+
+function send(message: FromWorker): void {
+  port?.postMessage(message);
+}
+
+function open(): StoreFiles | undefined {
+  try {
+    return openStoreFiles(workerData as WorkerOptions); // sqlite-store.ts is the only one to start this.
+  } catch (error) {
+    send({ refused: formatError(error) });
+    return undefined;
+  }
+}
+
+function serve({ id, database, lock }: StoreFiles): void {
+  const commits = new GroupCommit(database, () => send('outside-change'));
+  const timer = setInterval(() => commits.noticeOutsideChange(), outsideChangeMilliseconds);
+  port?.on('message', (first: ToWorker) => {
+    const { calls, isClosing } = drain(first);
+    if (calls.length > 0) send({ replies: commits.run(calls) });
+    if (!isClosing) return;
+    clearInterval(timer);
+    database.close();
+    lock?.release();
+    port?.close();
+  });
+  send({ opened: id });
+}
+
+/** Everything that was queued while the last commit ran: the next batch. */
+function drain(first: ToWorker): { calls: readonly Call[]; isClosing: boolean } {
+  const calls: Call[] = [];
+  let message: ToWorker | undefined = first;
+  while (message !== undefined) {
+    if (message === 'close') return { calls, isClosing: true };
+    calls.push(...message);
+    const next: { message: ToWorker } | undefined = port ? receiveMessageOnPort(port) : undefined;
+    message = next?.message;
+  }
+  return { calls, isClosing: false };
+}
+
+const files = open();
+if (files) serve(files);

@@ -1,0 +1,108 @@
+import type { HistoryQuery, ItemStock, Movement, MovementResult, OperationIntent, StockQuery } from '../model/stock.ts';
+import type { Role } from '../model/user.ts';
+
+export interface UserRecord {
+  /** Immutable and never reused; the `sub` of tokens. */
+  readonly id: number;
+  readonly user: string;
+  readonly role: Role;
+  /** A PHC string, or null until the user has enrolled. */
+  readonly passwordHash: string | null;
+  readonly enabled: boolean;
+  /** Counts the moments at which every token issued before became worthless. */
+  readonly epoch: number;
+  readonly createdAt: number;
+}
+
+/** A login that can be refreshed. Times are milliseconds since 1970 in UTC. */
+export interface SessionRecord {
+  readonly id: string;
+  readonly userId: number;
+  readonly createdAt: number;
+  /** Nothing extends a session beyond this. */
+  readonly expiresAt: number;
+  /** SHA-256 of the one refresh token that is good now. */
+  readonly refreshHash: Uint8Array;
+  readonly refreshedAt: number;
+  /** How many refresh tokens came before the one that is good now. */
+  readonly generation: number;
+  /** SHA-256 thumbprint of the certificate that the session is bound to, base64url; null: bound to none. */
+  readonly certificate: string | null;
+}
+
+/** A one-time code with which a user sets a password; only its SHA-256 is kept. */
+export interface Enrolment {
+  readonly hash: Uint8Array;
+  readonly expiresAt: number;
+}
+
+export interface StockPage {
+  readonly items: readonly ItemStock[];
+  readonly cursor: string | undefined;
+  /** The ledger's size that the page shows. */
+  readonly seq: number;
+}
+
+export interface HistoryPage {
+  readonly movements: readonly Movement[];
+  readonly cursor: string | undefined;
+}
+
+/** The state of the whole ledger after its last commit (RFC 6962 tree head). */
+export interface LedgerHead {
+  readonly size: number;
+  readonly root: Uint8Array;
+  readonly frontier: readonly Uint8Array[];
+}
+
+/**
+ * What survives a restart. Every method states one intent and is atomic: it happened as a whole and is on disk when the
+ * promise resolves, or nothing happened. Intents that arrive while a commit runs share the next one, and one refused
+ * intent never harms another. A refusal rejects with a `Failure`; `storage` means that nothing was changed,
+ * `unconfirmed` that the intent may or may not survive and should be repeated with the same operation id.
+ */
+export interface Store {
+  /** Names this store, and so the issuer of its tokens; made when the store is created. */
+  readonly id: string;
+
+  /**
+   * Appends the operation's movements and changes the balances they name. The same operation of the same user again
+   * returns the first result; with another body it is a `conflict`. `now` never takes the ledger's time backwards.
+   * Failures: `not-found` (unknown item or location), `out-of-stock`, `conflict`, `bad-params` (precision, 10^12).
+   */
+  apply(intent: OperationIntent, now: number): Promise<readonly MovementResult[]>;
+  view(query: StockQuery): Promise<StockPage>;
+  /** Newest first. */
+  history(query: HistoryQuery): Promise<HistoryPage>;
+  head(): Promise<LedgerHead>;
+
+  users(): Promise<readonly UserRecord[]>;
+  /** Failures: `conflict` when the name was ever used. */
+  addUser(user: string, role: Role, enrolment: Enrolment | null, now: number): Promise<UserRecord>;
+  /** Failures: `conflict` when nobody enabled and enrolled would be left as an administrator. */
+  setRole(userId: number, role: Role): Promise<UserRecord>;
+  /** Disabling ends the user's sessions and makes their tokens worthless. Failures: as `setRole`. */
+  setEnabled(userId: number, enabled: boolean): Promise<UserRecord>;
+  /** Ends the user's sessions and makes their tokens and enrolment codes worthless. */
+  setPassword(userId: number, passwordHash: string): Promise<UserRecord>;
+  /** The same password under newer hash parameters: nothing else changes. */
+  setPasswordHash(userId: number, passwordHash: string): Promise<UserRecord>;
+  /** Forgets the password, ends the sessions, and makes this enrolment the only one. */
+  resetUser(userId: number, enrolment: Enrolment): Promise<UserRecord>;
+  /** The user whose unexpired code has this hash, once: the code is spent. */
+  redeemEnrolment(hash: Uint8Array, now: number): Promise<number | undefined>;
+
+  sessions(now: number): Promise<readonly SessionRecord[]>;
+  /** A user's oldest sessions beyond `sessionsMax` end; their ids are returned. */
+  addSession(session: SessionRecord, sessionsMax: number): Promise<readonly string[]>;
+  /** Replaces the refresh token if the session is still at `session.generation - 1`; says whether it was. */
+  rotateSession(session: SessionRecord): Promise<boolean>;
+  endSession(id: string): Promise<void>;
+  addDevice(userId: number, hash: Uint8Array, expiresAt: number): Promise<void>;
+  hasDevice(userId: number, hash: Uint8Array, now: number): Promise<boolean>;
+
+  /** Calls back after another process changed this store: what was read from it before may be stale. */
+  onOutsideChange(listener: () => void): void;
+  /** Resolves when every intent accepted so far is settled and the files are closed. */
+  close(): Promise<void>;
+}
