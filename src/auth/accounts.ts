@@ -1,0 +1,187 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Failure } from '../model/failure.ts';
+import { enrolmentHours, firstEnrolmentMinutes } from '../model/limits.ts';
+import type { Role } from '../model/user.ts';
+import type { Enrolment, SessionRecord, Store, UserRecord } from '../store/store.ts';
+
+/** Ends a user's access from the moment it is called. */
+type Listener = () => void;
+
+/** A new or reset user, and the code that nobody can read again. */
+export interface Invitation {
+  readonly user: UserRecord;
+  readonly code: string;
+  readonly expiresAt: number;
+}
+
+/** A user ends their oldest login with the next one beyond this; a script that logs in at each run stays harmless. */
+const sessionsPerUserMax = 100;
+
+/**
+ * The users and sessions of the store, held in memory so that every request can be checked against them. What memory
+ * says is what the store has committed: each change goes to the store first. Another process may change the store
+ * (`secure-invd admin-link`); then everything is read again.
+ */
+export class Accounts {
+  readonly #store: Store;
+  readonly #now: () => number;
+  readonly #byId = new Map<number, UserRecord>();
+  readonly #byName = new Map<string, UserRecord>();
+  readonly #sessions = new Map<string, SessionRecord>();
+  readonly #listeners = new Set<Listener>();
+
+  private constructor(store: Store, now: () => number) {
+    this.#store = store;
+    this.#now = now;
+  }
+
+  static async open(store: Store, now: () => number, onError: (error: unknown) => void): Promise<Accounts> {
+    const accounts = new Accounts(store, now);
+    await accounts.#load();
+    store.onOutsideChange(() => void accounts.#load().catch(onError));
+    return accounts;
+  }
+
+  /** Calls back after anybody's access may have ended. */
+  onChange(listener: Listener): void {
+    this.#listeners.add(listener);
+  }
+
+  byId(id: number): UserRecord | undefined {
+    return this.#byId.get(id);
+  }
+
+  byName(name: string): UserRecord | undefined {
+    return this.#byName.get(name);
+  }
+
+  session(id: string): SessionRecord | undefined {
+    return this.#sessions.get(id);
+  }
+
+  list(): readonly UserRecord[] {
+    return [...this.#byId.values()];
+  }
+
+  /** Whether somebody can administer this server. */
+  hasAdministrator(): boolean {
+    return this.list().some((user) => user.role === 'admin' && user.enabled && user.passwordHash !== null);
+  }
+
+  /** Adds a user who sets a password with the code. Failures: `conflict`. */
+  async invite(user: string, role: Role, lifeMinutes = enrolmentHours * 60): Promise<Invitation> {
+    const { code, enrolment } = this.#makeEnrolment(lifeMinutes);
+    const added = await this.#store.addUser(user, role, enrolment, this.#now());
+    return { user: this.#keep(added), code, expiresAt: enrolment.expiresAt };
+  }
+
+  /** Takes a user's password and sessions away and gives a code to set a new one. Failures: `not-found`. */
+  async reset(user: string, lifeMinutes = enrolmentHours * 60): Promise<Invitation> {
+    const { code, enrolment } = this.#makeEnrolment(lifeMinutes);
+    const reset = await this.#store.resetUser(this.#named(user).id, enrolment);
+    return { user: this.#keepWithoutSessions(reset), code, expiresAt: enrolment.expiresAt };
+  }
+
+  /**
+   * A code for an administrator, who is added, promoted and enabled if need be: for the first start, and for the owner of
+   * the host who is shut out.
+   */
+  async inviteAdministrator(user: string): Promise<Invitation> {
+    const known = this.byName(user);
+    if (!known) return this.invite(user, 'admin', firstEnrolmentMinutes);
+    if (known.role !== 'admin') await this.setRole(user, 'admin');
+    if (!known.enabled) await this.setEnabled(user, true);
+    return this.reset(user, firstEnrolmentMinutes);
+  }
+
+  /** The user whose unexpired code this is; the code is spent. */
+  async redeem(code: string): Promise<UserRecord | undefined> {
+    const userId = await this.#store.redeemEnrolment(hashCode(code), this.#now());
+    return userId === undefined ? undefined : this.byId(userId);
+  }
+
+  /** Failures: `not-found`, `conflict` for the last administrator. */
+  async setRole(user: string, role: Role): Promise<UserRecord> {
+    return this.#keep(await this.#store.setRole(this.#named(user).id, role));
+  }
+
+  /** Failures: `not-found`, `conflict` for the last administrator. */
+  async setEnabled(user: string, enabled: boolean): Promise<UserRecord> {
+    return this.#keepWithoutSessions(await this.#store.setEnabled(this.#named(user).id, enabled));
+  }
+
+  async setPassword(userId: number, passwordHash: string): Promise<UserRecord> {
+    return this.#keepWithoutSessions(await this.#store.setPassword(userId, passwordHash));
+  }
+
+  async setPasswordHash(userId: number, passwordHash: string): Promise<UserRecord> {
+    return this.#keep(await this.#store.setPasswordHash(userId, passwordHash));
+  }
+
+  async addSession(session: SessionRecord): Promise<void> {
+    const ended = await this.#store.addSession(session, sessionsPerUserMax);
+    for (const id of ended) this.#sessions.delete(id);
+    this.#sessions.set(session.id, session);
+    if (ended.length > 0) this.#tell();
+  }
+
+  async rotateSession(session: SessionRecord): Promise<boolean> {
+    const rotated = await this.#store.rotateSession(session);
+    // A session that ended while the store rotated it stays ended.
+    if (rotated && this.#sessions.has(session.id)) this.#sessions.set(session.id, session);
+    return rotated;
+  }
+
+  async endSession(id: string): Promise<void> {
+    // Memory first: between here and the commit nobody is let in who should not be.
+    this.#sessions.delete(id);
+    this.#tell();
+    await this.#store.endSession(id);
+  }
+
+  #named(user: string): UserRecord {
+    const known = this.#byName.get(user);
+    if (!known) throw new Failure('not-found', `No user "${user}".`, { hint: 'See: secure-inv user list' });
+    return known;
+  }
+
+  #makeEnrolment(lifeMinutes: number): { code: string; enrolment: Enrolment } {
+    const code = randomBytes(16).toString('base64url');
+    return { code, enrolment: { hash: hashCode(code), expiresAt: this.#now() + lifeMinutes * 60_000 } };
+  }
+
+  #keep(user: UserRecord): UserRecord {
+    this.#byId.set(user.id, user);
+    this.#byName.set(user.user, user);
+    this.#tell();
+    return user;
+  }
+
+  #keepWithoutSessions(user: UserRecord): UserRecord {
+    for (const [id, session] of this.#sessions) {
+      if (session.userId === user.id) this.#sessions.delete(id);
+    }
+    return this.#keep(user);
+  }
+
+  async #load(): Promise<void> {
+    const [users, sessions] = await Promise.all([this.#store.users(), this.#store.sessions(this.#now())]);
+    this.#byId.clear();
+    this.#byName.clear();
+    this.#sessions.clear();
+    for (const session of sessions) this.#sessions.set(session.id, session);
+    for (const user of users) {
+      this.#byId.set(user.id, user);
+      this.#byName.set(user.user, user);
+    }
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function hashCode(code: string): Uint8Array {
+  return createHash('sha256').update(code).digest();
+}

@@ -1,0 +1,316 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { Failure } from '../model/failure.ts';
+import { clockSkewSeconds, deviceDays, failedLoginsPerConnectionMax } from '../model/limits.ts';
+import type { AuthMode, Role } from '../model/user.ts';
+import type { Store, UserRecord } from '../store/store.ts';
+import type { Accounts } from './accounts.ts';
+import {
+  type ClientCertificate,
+  certificateRefused,
+  judgeCertificate,
+  type PresentedCertificate,
+} from './certificate.ts';
+import type { KeyRing } from './key-ring.ts';
+import { assertPasswordIsStrong, type PasswordHasher, type PasswordSettings } from './password.ts';
+import { type RefreshedSession, refreshSession, startSession, type TokenSettings } from './session.ts';
+import { formatAccessToken, issuerOf, parseAccessToken, sessionExpired } from './token.ts';
+
+/** Everything that decides who is who on one server. */
+export interface Authentication {
+  readonly mode: AuthMode;
+  readonly accounts: Accounts;
+  readonly store: Store;
+  readonly hasher: PasswordHasher;
+  readonly keys: KeyRing;
+  readonly passwords: PasswordSettings;
+  readonly tokens: TokenSettings;
+  /** Words that no password may lean on: the product's, the host's. */
+  readonly knownWords: readonly string[];
+  readonly now: () => number;
+  /** Called when somebody spent an enrolment code and left without setting a password. */
+  readonly onEnrolmentAbandoned: () => void;
+}
+
+/** Who is asking, as of this request. */
+export interface Principal {
+  readonly userId: number;
+  readonly user: string;
+  readonly role: Role;
+  /** How they proved it, as the ledger records it. */
+  readonly credential: string;
+  readonly sessionId: string | null;
+  /** When the access token, or without one the certificate, ends. */
+  readonly expiresAt: number;
+  readonly certificate: ClientCertificate | null;
+}
+
+/** What a login, an enrolment or a refresh gives. */
+export interface LoginGrant {
+  readonly accessToken: string;
+  readonly refreshToken: string;
+  readonly expiresAt: number;
+  readonly user: string;
+  readonly role: Role;
+  readonly device?: string;
+}
+
+interface TokenLogin {
+  readonly userId: number;
+  readonly sessionId: string;
+  readonly epoch: number;
+  readonly expiresAt: number;
+}
+
+const hint = 'Run: secure-inv login';
+const wrongLogin = 'Wrong user or password.';
+
+function sha256(text: string): Uint8Array {
+  return createHash('sha256').update(text).digest();
+}
+
+/**
+ * What one connection has proven so far. It remembers claims, not permissions: `principal` judges them anew at every
+ * request against the live user, session and clock, so nothing is trusted because it was true when the connection began.
+ */
+export class Identity {
+  readonly #auth: Authentication;
+  readonly #address: string;
+  readonly #certificate: ClientCertificate | null;
+  #login: TokenLogin | null = null;
+  #enrolling: number | null = null;
+  #failedLogins = 0;
+
+  /** Failures: `certificate-refused` when a certificate was shown and is not good. */
+  constructor(auth: Authentication, address: string, presented: PresentedCertificate | null) {
+    this.#auth = auth;
+    this.#address = address;
+    this.#certificate = presented && auth.mode !== 'token' ? judgeCertificate(presented) : null;
+    if (this.#certificate) this.#certifiedUser(this.#certificate);
+  }
+
+  /** Whether commands may be sent at all: somebody is logged in, however long ago. */
+  get isLoggedIn(): boolean {
+    return this.#login !== null || (this.#certificate !== null && this.#auth.mode !== 'both');
+  }
+
+  /** Whether somebody redeemed an enrolment code here and is choosing a password. */
+  get isEnrolling(): boolean {
+    return this.#enrolling !== null;
+  }
+
+  /** Three wrong logins are enough for one connection. */
+  get isWornOut(): boolean {
+    return this.#failedLogins >= failedLoginsPerConnectionMax;
+  }
+
+  /**
+   * Refuses what this `auth.mode` does not offer to somebody without (or with) a certificate: the table at the end of
+   * protocol.md. Failures: `login-required`.
+   */
+  assertOffered(command: string): void {
+    const { mode } = this.#auth;
+    const certificateIsMissing = (mode === 'mutual' || mode === 'both') && this.#certificate === null;
+    if (certificateIsMissing && command !== 'hello' && command !== 'enroll') {
+      throw new Failure('login-required', 'This server asks for a client certificate.', {
+        hint: 'Ask the operator for one (npm run gen-certs -- client NAME), then use --cert FILE --key FILE.',
+      });
+    }
+    if (mode === 'mutual' && (command === 'login' || command === 'authenticate' || command === 'refresh')) {
+      throw new Failure('login-required', 'This server knows its users by certificate alone.', {
+        hint: 'Use --cert FILE --key FILE, without logging in.',
+      });
+    }
+  }
+
+  /** Who is asking now. Failures: `login-required`, `session-expired`, `certificate-refused`. */
+  principal(): Principal {
+    const certified = this.#certificate && this.#certifiedUser(this.#certificate);
+    if (!this.#login) {
+      if (!certified || !this.#certificate || this.#auth.mode === 'both') {
+        throw new Failure('login-required', 'You are not logged in.', { hint });
+      }
+      return {
+        ...named(certified),
+        credential: `certificate:${this.#certificate.serial}`,
+        sessionId: null,
+        expiresAt: this.#certificate.notAfter,
+        certificate: this.#certificate,
+      };
+    }
+    const { sessionId, expiresAt } = this.#login;
+    const user = this.#assertLive(this.#login);
+    const credential = `session:${sessionId}`;
+    return {
+      ...named(user),
+      credential: this.#certificate ? `certificate:${this.#certificate.serial} ${credential}` : credential,
+      sessionId,
+      expiresAt,
+      certificate: this.#certificate,
+    };
+  }
+
+  /**
+   * Logs in with a password. Unknown, disabled and not enrolled users cost and say the same as a wrong password.
+   * Failures: `login-failed`, `busy`.
+   */
+  async login(name: string, password: string, device: string | undefined): Promise<LoginGrant> {
+    const { accounts, hasher } = this.#auth;
+    const user = accounts.byName(name);
+    const passwordHash = user?.enabled ? user.passwordHash : null;
+    const right = await hasher.verify(passwordHash, password, this.#address);
+    // The hash may have changed during the check, in which case this password is no longer proof of anything.
+    const now = user && accounts.byId(user.id);
+    if (!right || !now?.enabled || now.passwordHash !== passwordHash || !this.#isCertifiedAs(now)) {
+      this.#failedLogins++;
+      throw new Failure('login-failed', wrongLogin, {
+        hint: 'Try again, or ask an administrator for: secure-inv user reset NAME',
+      });
+    }
+    if (now.passwordHash !== null && hasher.isOutdated(now.passwordHash)) {
+      await accounts.setPasswordHash(now.id, await hasher.hash(password, this.#address));
+    }
+    return this.#grantNewSession(now, device);
+  }
+
+  /** Spends an enrolment code and binds it to this connection. Failures: `login-failed`. */
+  async redeem(code: string): Promise<UserRecord> {
+    const user = await this.#auth.accounts.redeem(code);
+    if (!user?.enabled || !this.#isCertifiedAs(user)) {
+      this.#failedLogins++;
+      throw new Failure('login-failed', 'This enrolment link was used already, has expired, or never was one.', {
+        hint: 'Ask an administrator for a new one: secure-inv user reset NAME (the first administrator: restart the server).',
+      });
+    }
+    this.#enrolling = user.id;
+    return user;
+  }
+
+  /** Sets the password of the user whose code was redeemed here, and logs in. Failures: `bad-params`, `busy`. */
+  async enroll(password: string): Promise<LoginGrant> {
+    const user = this.#enrolling === null ? undefined : this.#auth.accounts.byId(this.#enrolling);
+    if (!user) {
+      throw new Failure('login-required', 'Redeem an enrolment code on this connection first.', {
+        hint: 'Run: secure-inv enroll',
+      });
+    }
+    const grant = await this.#setPassword(user, password);
+    this.#enrolling = null;
+    return grant;
+  }
+
+  /** Changes the principal's password; every other login of theirs ends. Failures: `login-failed`, `bad-params`. */
+  async changePassword(current: string, password: string): Promise<LoginGrant> {
+    const user = this.#auth.accounts.byId(this.principal().userId);
+    const right = await this.#auth.hasher.verify(user?.passwordHash ?? null, current, this.#address);
+    if (!user || !right) {
+      this.#failedLogins++;
+      throw new Failure('login-failed', 'The current password is wrong.', { hint: 'Nothing was changed. Try again.' });
+    }
+    return this.#setPassword(user, password);
+  }
+
+  /** Logs in with an access token, for the same user only. Failures: `login-required`, `session-expired`. */
+  authenticate(accessToken: string): Principal {
+    const { keys, store, now } = this.#auth;
+    const token = parseAccessToken(accessToken, keys, issuerOf(store.id), now());
+    // A bound token is worth nothing without its certificate: RFC 8705 section 3.
+    const bound = token.certificate === null || token.certificate === this.#certificate?.thumbprint;
+    if (!bound) throw new Failure('login-required', 'This access token is bound to another certificate.', { hint });
+    const user = this.#assertLive(token);
+    this.#assertSame(user);
+    this.#login = token;
+    return this.principal();
+  }
+
+  /** Exchanges a refresh token and logs in with the new access token. Failures: as `authenticate`. */
+  async refresh(refreshToken: string): Promise<LoginGrant> {
+    const { accounts, keys, tokens, now } = this.#auth;
+    const thumbprint = this.#certificate?.thumbprint ?? null;
+    const refreshed = await refreshSession(accounts, keys, tokens, refreshToken, thumbprint, now());
+    const user = accounts.byId(refreshed.session.userId);
+    if (!user?.enabled) throw new Failure('login-required', 'This account is disabled.', { hint });
+    this.#assertSame(user);
+    return this.#grant(user, refreshed);
+  }
+
+  /** Ends the session, everywhere; a certificate stays what it is. */
+  async logout(): Promise<void> {
+    if (!this.#login) return;
+    const { sessionId } = this.#login;
+    this.#login = null;
+    await this.#auth.accounts.endSession(sessionId);
+  }
+
+  /** The connection is gone. */
+  close(): void {
+    if (this.#enrolling !== null) this.#auth.onEnrolmentAbandoned();
+  }
+
+  async #setPassword(user: UserRecord, password: string): Promise<LoginGrant> {
+    const { accounts, hasher, passwords, knownWords } = this.#auth;
+    await assertPasswordIsStrong(password, passwords, [...knownWords, user.user]);
+    const passwordHash = await hasher.hash(password, this.#address);
+    return this.#grantNewSession(await accounts.setPassword(user.id, passwordHash), undefined);
+  }
+
+  async #grantNewSession(user: UserRecord, device: string | undefined): Promise<LoginGrant> {
+    const { accounts, store, tokens, now } = this.#auth;
+    const known = device !== undefined && (await store.hasDevice(user.id, sha256(device), now()));
+    const kept = known ? device : randomBytes(16).toString('base64url');
+    await store.addDevice(user.id, sha256(kept), now() + deviceDays * 86_400_000);
+    const session = await startSession(accounts, tokens, user.id, this.#certificate?.thumbprint ?? null, now());
+    this.#failedLogins = 0;
+    return { ...this.#grant(user, session), device: kept };
+  }
+
+  #grant(user: UserRecord, { session, refreshToken }: RefreshedSession): LoginGrant {
+    const { keys, store, tokens, now } = this.#auth;
+    const expiresAt = Math.min(now() + tokens.accessMinutes * 60_000, session.expiresAt);
+    const login = { userId: user.id, sessionId: session.id, epoch: user.epoch, expiresAt };
+    const token = { ...login, certificate: session.certificate };
+    this.#login = login;
+    return {
+      accessToken: formatAccessToken(token, keys, issuerOf(store.id), now()),
+      refreshToken,
+      expiresAt,
+      user: user.user,
+      role: user.role,
+    };
+  }
+
+  #assertLive({ userId, sessionId, epoch, expiresAt }: TokenLogin): UserRecord {
+    const { accounts, now } = this.#auth;
+    if (now() >= expiresAt + clockSkewSeconds * 1000) throw sessionExpired(expiresAt);
+    const user = accounts.byId(userId);
+    if (user && !user.enabled) {
+      throw new Failure('login-required', 'This account is disabled.', { hint: 'Ask an administrator.' });
+    }
+    const session = accounts.session(sessionId);
+    if (!user || user.epoch !== epoch || session?.userId !== userId) {
+      throw new Failure('session-expired', 'This login was ended.', { hint });
+    }
+    return user;
+  }
+
+  #certifiedUser(certificate: ClientCertificate): UserRecord {
+    const user = this.#auth.accounts.byName(certificate.user);
+    if (!user?.enabled) throw certificateRefused('unknown-user');
+    if (this.#auth.now() >= certificate.notAfter) throw certificateRefused('expired');
+    return user;
+  }
+
+  #isCertifiedAs(user: UserRecord): boolean {
+    return this.#certificate === null || this.#certificate.user === user.user;
+  }
+
+  /** A connection is one user's for its whole life, by token and by certificate. */
+  #assertSame(user: UserRecord): void {
+    if (!this.#isCertifiedAs(user) || (this.#login !== null && this.#login.userId !== user.id)) {
+      throw new Failure('login-required', 'This token belongs to another user than this connection.', { hint });
+    }
+  }
+}
+
+function named(user: UserRecord): Pick<Principal, 'userId' | 'user' | 'role'> {
+  return { userId: user.id, user: user.user, role: user.role };
+}

@@ -1,0 +1,79 @@
+import { createHash, type X509Certificate } from 'node:crypto';
+import { Failure, type RefusalReason } from '../model/failure.ts';
+import { userNamePattern } from '../model/name.ts';
+
+/** What TLS knows of a client certificate after the handshake. */
+export interface PresentedCertificate {
+  readonly certificate: X509Certificate;
+  /** OpenSSL's verdict; null: it chains to the client authority, is in date, for clients, and not revoked. */
+  readonly authorizationError: string | null;
+  readonly sessionReused: boolean;
+}
+
+/** A client certificate that was accepted. */
+export interface ClientCertificate {
+  readonly user: string;
+  readonly serial: string;
+  /** base64url of the DER's SHA-256: `x5t#S256` of RFC 8705. */
+  readonly thumbprint: string;
+  readonly notAfter: number;
+}
+
+const reasons: Readonly<Record<string, RefusalReason>> = {
+  CERT_REVOKED: 'revoked',
+  CERT_HAS_EXPIRED: 'expired',
+  CERT_NOT_YET_VALID: 'not-yet-valid',
+  INVALID_PURPOSE: 'wrong-purpose',
+  UNABLE_TO_GET_ISSUER_CERT: 'unknown-authority',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'unknown-authority',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'unknown-authority',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'unknown-authority',
+  SELF_SIGNED_CERT_IN_CHAIN: 'unknown-authority',
+  CERT_SIGNATURE_FAILURE: 'unknown-authority',
+  UNABLE_TO_GET_CRL: 'revocation-list',
+  CRL_HAS_EXPIRED: 'revocation-list',
+  CRL_NOT_YET_VALID: 'revocation-list',
+  CRL_SIGNATURE_FAILURE: 'revocation-list',
+};
+
+const explanations: Readonly<Record<RefusalReason, string>> = {
+  revoked: 'Your certificate was revoked.',
+  expired: 'Your certificate has expired.',
+  'not-yet-valid': 'Your certificate is not valid yet; compare the clocks.',
+  'wrong-purpose': 'Your certificate is not meant for clients.',
+  'unknown-authority': "Your certificate is not signed by this server's client authority.",
+  'no-user-name': 'Your certificate does not name exactly one user of secure-inv.',
+  'unknown-user': 'Your certificate names a user who is unknown or disabled here.',
+  'revocation-list': "The server's revocation list cannot be used, so no certificate is accepted.",
+  unverifiable: 'Your certificate could not be verified.',
+};
+
+/** The refusal that tells a client, and the log, why its certificate is not accepted. */
+export function certificateRefused(reason: RefusalReason): Failure {
+  const hint =
+    reason === 'revocation-list'
+      ? 'The operator can renew it: npm run gen-certs -- renew-crl'
+      : 'Ask the operator for a new one: npm run gen-certs -- client NAME';
+  return new Failure('certificate-refused', explanations[reason], { reason, hint });
+}
+
+const userUri = /^URI:urn:secure-inv:user:(.*)$/s;
+
+/**
+ * The user whom a certificate names by its one SAN URI; its CN means nothing. Node quotes a name with any unusual
+ * character, so what is quoted, or has a second name behind a comma, does not match. Failures: `certificate-refused`.
+ */
+export function judgeCertificate(presented: PresentedCertificate): ClientCertificate {
+  const { certificate, authorizationError, sessionReused } = presented;
+  if (authorizationError !== null) throw certificateRefused(reasons[authorizationError] ?? 'unverifiable');
+  // A resumed session carries an old verdict; ours are never resumed, so this is something unforeseen.
+  if (sessionReused || certificate.ca) throw certificateRefused('unverifiable');
+  const user = userUri.exec(certificate.subjectAltName ?? '')?.[1];
+  if (user === undefined || !userNamePattern.test(user)) throw certificateRefused('no-user-name');
+  return {
+    user,
+    serial: certificate.serialNumber.toLowerCase(),
+    thumbprint: createHash('sha256').update(certificate.raw).digest('base64url'),
+    notAfter: certificate.validToDate.getTime(),
+  };
+}

@@ -1,0 +1,98 @@
+import { availableParallelism } from 'node:os';
+import argon2 from 'argon2';
+import { Failure } from '../model/failure.ts';
+import { passwordCharactersMax, passwordHashQueueMax, passwordHashQueuePerAddressMax } from '../model/limits.ts';
+
+export interface PasswordSettings {
+  readonly memoryKibibytes: number;
+  readonly passes: number;
+  readonly charactersMin: number;
+}
+
+interface Waiting {
+  readonly address: string;
+  readonly start: () => void;
+}
+
+/**
+ * Hashes and checks passwords with argon2id (RFC 9106), at most cores − 1 at a time: more would hold every thread of
+ * Node's pool and stall all file operations. Others wait in a short queue, then `busy`.
+ */
+export class PasswordHasher {
+  readonly #options: argon2.Options;
+  readonly #runningMax = Math.max(1, availableParallelism() - 1);
+  #running = 0;
+  readonly #queue: Waiting[] = [];
+  readonly #dummyHash: Promise<string>;
+
+  constructor(settings: PasswordSettings) {
+    this.#options = { memoryCost: settings.memoryKibibytes, timeCost: settings.passes, parallelism: 1 };
+    // Nobody's password: what is checked for users who have none, so that they take as long as the others.
+    this.#dummyHash = argon2.hash('no user has this password', this.#options);
+  }
+
+  /** A PHC string. Failures: `busy`. */
+  hash(password: string, address: string): Promise<string> {
+    return this.#run(address, () => argon2.hash(password.normalize('NFC'), this.#options));
+  }
+
+  /**
+   * Whether the password belongs to the hash; for a null hash false after the same work. Failures: `busy`.
+   */
+  verify(passwordHash: string | null, password: string, address: string): Promise<boolean> {
+    return this.#run(address, async () => {
+      const right = await argon2.verify(passwordHash ?? (await this.#dummyHash), password.normalize('NFC'));
+      return right && passwordHash !== null;
+    });
+  }
+
+  /** Whether a hash was made with weaker settings than today's. */
+  isOutdated(passwordHash: string): boolean {
+    return argon2.needsRehash(passwordHash, this.#options);
+  }
+
+  async #run<T>(address: string, work: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#runningMax) await this.#wait(address);
+    else this.#running++;
+    try {
+      return await work();
+    } finally {
+      // The place is handed on, never given back and taken again: nobody can overtake the queue.
+      const next = this.#queue.shift();
+      if (next) next.start();
+      else this.#running--;
+    }
+  }
+
+  #wait(address: string): Promise<void> {
+    const ofAddress = this.#queue.filter((waiting) => waiting.address === address).length;
+    if (this.#queue.length >= passwordHashQueueMax || ofAddress >= passwordHashQueuePerAddressMax) {
+      throw new Failure('busy', 'Too many logins at once. Try again in 2 s.', { retryAfter: 2 });
+    }
+    return new Promise((start) => this.#queue.push({ address, start }));
+  }
+}
+
+/**
+ * Refuses a new password that is too short, too long or easy to guess, also with the words around it: the user's, the
+ * product's and the server's name. Failures: `bad-params`, saying what to choose instead.
+ */
+export async function assertPasswordIsStrong(
+  password: string,
+  settings: PasswordSettings,
+  words: readonly string[],
+): Promise<void> {
+  const characters = [...password.normalize('NFC')].length;
+  const hint = 'Choose four or more unusual words, or let a password manager make one.';
+  if (characters < settings.charactersMin || characters > passwordCharactersMax) {
+    const range = `${settings.charactersMin} to ${passwordCharactersMax} characters`;
+    throw new Failure('bad-params', `The password must have ${range} (got ${characters}).`, { hint });
+  }
+  const { guessesLog10 } = await import('./password-strength.ts');
+  // 10^8 guesses take an attacker with the stolen hashes some weeks on one machine.
+  if (guessesLog10(password, words) < 8) {
+    throw new Failure('bad-params', 'The password is easy to guess: common, repetitive, or made of known names.', {
+      hint,
+    });
+  }
+}

@@ -1,0 +1,89 @@
+import type * as v from 'valibot';
+import type { Authentication, Identity, Principal } from '../auth/authenticate.ts';
+import type { AuthMode, Permission } from '../model/user.ts';
+import type { Store } from '../store/store.ts';
+
+export type ObjectSchema = v.GenericSchema<Record<string, unknown>, Record<string, unknown>>;
+
+/** What a handler may use when nobody needs to be logged in. */
+export interface PublicCall {
+  readonly store: Store;
+  readonly auth: Authentication;
+  readonly identity: Identity;
+  readonly server: ServerFacts;
+  readonly now: number;
+}
+
+/** What a handler may use: the five gates have let `principal` through to it. */
+export interface Call extends PublicCall {
+  readonly principal: Principal;
+  /** The peer's IP address. */
+  readonly source: string;
+}
+
+export interface ServerFacts {
+  readonly version: string;
+  readonly authMode: AuthMode;
+}
+
+/** Where a result is shown to a person, and what only the client can add to it. */
+export interface Screen {
+  readonly columns: number;
+  readonly bold: (text: string) => string;
+  readonly dim: (text: string) => string;
+  /** The link to hand to a new user, made of the address and the authority that this client uses itself. */
+  readonly enrolmentLink: (code: string) => string;
+}
+
+/** How a command looks in the shell. What is absent here is derived from the schema. */
+export interface Shell<Result> {
+  /** The parameters that are words of their own, in order, as usage shows them: `<item>`, `[items...]`. */
+  readonly words: readonly string[];
+  /** Option names that differ from the parameter's: `{ location: 'at' }` is `--at LOCATION`. */
+  readonly options?: Readonly<Record<string, string>>;
+  readonly examples: readonly string[];
+  /** What a person reads: lines without a final newline. */
+  render(result: Result, screen: Screen): string;
+}
+
+interface Described<Params extends ObjectSchema, Result extends ObjectSchema> {
+  /** The method on the wire; with spaces for dots, the words in the shell. */
+  readonly name: string;
+  readonly summary: string;
+  readonly params: Params;
+  readonly result: Result;
+  /** Absent: only programs use it. */
+  readonly shell?: Shell<v.InferOutput<Result>>;
+}
+
+/** A command that needs nobody to be logged in. */
+export interface PublicCommand<Params extends ObjectSchema = ObjectSchema, Result extends ObjectSchema = ObjectSchema>
+  extends Described<Params, Result> {
+  readonly permission: 'anyone';
+  handle(params: v.InferOutput<Params>, call: PublicCall): Promise<v.InferOutput<Result>>;
+}
+
+/** A command for those who have its permission; `principal` stands for whoever is logged in. */
+export interface PrincipalCommand<
+  Params extends ObjectSchema = ObjectSchema,
+  Result extends ObjectSchema = ObjectSchema,
+> extends Described<Params, Result> {
+  readonly permission: Permission | 'principal';
+  handle(params: v.InferOutput<Params>, call: Call): Promise<v.InferOutput<Result>>;
+}
+
+export type Command = PublicCommand | PrincipalCommand;
+
+/** Says that a value is a command, so that its handler's types follow from its schemas. */
+export function definePublic<const Name extends string, Params extends ObjectSchema, Result extends ObjectSchema>(
+  command: PublicCommand<Params, Result> & { readonly name: Name },
+): PublicCommand<Params, Result> & { readonly name: Name } {
+  return command;
+}
+
+/** Says that a value is a command for somebody logged in. */
+export function define<const Name extends string, Params extends ObjectSchema, Result extends ObjectSchema>(
+  command: PrincipalCommand<Params, Result> & { readonly name: Name },
+): PrincipalCommand<Params, Result> & { readonly name: Name } {
+  return command;
+}

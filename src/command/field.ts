@@ -1,0 +1,192 @@
+import * as v from 'valibot';
+import type { Invitation } from '../auth/accounts.ts';
+import { Failure } from '../model/failure.ts';
+import { cursorCharactersMax, operationLinesMax, pageRowsMax, passwordCharactersMax } from '../model/limits.ts';
+import { parseName, parseNote, userNamePattern } from '../model/name.ts';
+import { formatQuantity, parseQuantity, quantityRule } from '../model/quantity.ts';
+import { type ItemStock, type Movement, movementKinds } from '../model/stock.ts';
+import { roleNames } from '../model/user.ts';
+import type { Screen } from './command.ts';
+
+// The fields that commands are made of: each is checked, cleaned and described here and nowhere else.
+
+const timePattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
+
+/** Lets a model's parser judge a field; its refusal becomes the field's. */
+function parsedBy<Input, Output>(parse: (input: Input) => Output) {
+  return v.rawTransform<Input, Output>(({ dataset, addIssue, NEVER }) => {
+    try {
+      return parse(dataset.value);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      addIssue({ message: error.message });
+      return NEVER;
+    }
+  });
+}
+
+export const item = v.pipe(
+  v.string(),
+  parsedBy((text) => parseName(text, 'item')),
+  v.description('the item: its name, SKU or barcode'),
+);
+export const location = v.pipe(
+  v.string(),
+  parsedBy((text) => parseName(text, 'location')),
+  v.description('the place where the stock is kept (default: main)'),
+);
+export const quantity = v.pipe(
+  v.number((issue) => `${quantityRule} (got ${issue.received}).`),
+  parsedBy(parseQuantity),
+  v.description('how many: a positive number with at most 3 decimals'),
+);
+export const note = v.pipe(v.string(), parsedBy(parseNote), v.description('a remark kept with the movement'));
+export const operation = v.pipe(
+  v.string(),
+  v.regex(
+    /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
+    'operation must be a UUID such as 0192f0c1-7b5e-7000-8000-2f6d1a9c3b4e',
+  ),
+  v.toLowerCase(),
+  v.description('the UUID of this operation: sent again, it is not counted again'),
+);
+export const userName = v.pipe(
+  v.string(),
+  v.regex(
+    userNamePattern,
+    'user must be 1 to 32 of a-z, 0-9, dot, hyphen and underscore, beginning with a letter or digit',
+  ),
+  v.description('the name of a user'),
+);
+export const role = v.pipe(
+  v.picklist(roleNames, `role must be one of ${roleNames.join(', ')}`),
+  v.description(`what the user may do: ${roleNames.join(', ')}`),
+);
+/** Long passwords are refused before anybody hashes them. */
+export const password = v.pipe(
+  v.string(),
+  v.maxLength(passwordCharactersMax * 2, 'The password is too long'),
+  v.description('the password'),
+);
+export const token = v.pipe(v.string(), v.description('the token'));
+export const limit = v.pipe(
+  v.number(),
+  v.integer('limit must be a whole number'),
+  v.minValue(1, 'limit must be at least 1'),
+  v.maxValue(pageRowsMax, `limit may be at most ${pageRowsMax}`),
+  v.description(`how many rows a page has, at most ${pageRowsMax} (default: 100)`),
+);
+export const cursor = v.pipe(
+  v.string(),
+  v.maxLength(cursorCharactersMax),
+  v.description('where the page before ended: its cursor'),
+);
+export const movementKind = v.pipe(v.picklist(movementKinds), v.description(`one of ${movementKinds.join(', ')}`));
+export const time = v.pipe(
+  v.string(),
+  v.check(
+    (text) => timePattern.test(text) && !Number.isNaN(Date.parse(text)),
+    'a time must be like 2026-05-03 or 2026-05-03T14:02:00Z',
+  ),
+  v.description('a time such as 2026-05-03 or 2026-05-03T14:02:00Z (RFC 3339)'),
+);
+export const empty = v.strictObject({});
+
+export const lines = v.pipe(
+  v.array(v.strictObject({ item, quantity, location: v.optional(location) })),
+  v.minLength(1, 'lines must not be empty'),
+  v.maxLength(operationLinesMax, `lines may be at most ${operationLinesMax}; import a file instead`),
+  v.description('several movements that happen all or not at all'),
+);
+
+export const movementResult = v.object({
+  item: v.string(),
+  location: v.string(),
+  quantity: v.number(),
+  balance: v.number(),
+  seq: v.number(),
+  operation: v.string(),
+  at: v.string(),
+  created: v.optional(v.boolean()),
+  low: v.optional(v.boolean()),
+});
+export const itemStock = v.object({
+  item: v.string(),
+  quantity: v.number(),
+  unit: v.string(),
+  locations: v.array(v.object({ location: v.string(), quantity: v.number() })),
+  precision: v.number(),
+  sku: v.optional(v.string()),
+  barcode: v.optional(v.string()),
+  category: v.optional(v.string()),
+  description: v.optional(v.string()),
+  lowAt: v.optional(v.number()),
+});
+export const movement = v.object({
+  seq: v.number(),
+  at: v.string(),
+  kind: v.string(),
+  item: v.string(),
+  location: v.string(),
+  delta: v.number(),
+  balance: v.number(),
+  user: v.string(),
+  note: v.optional(v.string()),
+  operation: v.string(),
+});
+export const grant = v.object({
+  accessToken: v.string(),
+  refreshToken: v.string(),
+  expiresAt: v.string(),
+  user: v.string(),
+  role: v.string(),
+  device: v.optional(v.string()),
+});
+export const user = v.object({ user: v.string(), role: v.string() });
+export const invitation = v.object({ user: v.string(), role: v.string(), code: v.string(), expiresAt: v.string() });
+
+/** RFC 3339 in UTC. */
+export function formatTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
+
+/** An item as the wire shows it. */
+export function formatItem(stock: ItemStock): v.InferOutput<typeof itemStock> {
+  const { sku, barcode, category, description, lowAt } = stock;
+  return {
+    item: stock.item,
+    quantity: formatQuantity(stock.quantity),
+    unit: stock.unit,
+    locations: stock.locations.map((at) => ({ location: at.location, quantity: formatQuantity(at.quantity) })),
+    precision: stock.precision,
+    ...(sku === null ? {} : { sku }),
+    ...(barcode === null ? {} : { barcode }),
+    ...(category === null ? {} : { category }),
+    ...(description === null ? {} : { description }),
+    ...(lowAt === null ? {} : { lowAt: formatQuantity(lowAt) }),
+  };
+}
+
+/** A movement as the wire shows it. */
+export function formatMovement({ at, delta, balance, note, ...rest }: Movement): v.InferOutput<typeof movement> {
+  return {
+    ...rest,
+    at: formatTime(at),
+    delta: formatQuantity(delta),
+    balance: formatQuantity(balance),
+    ...(note === null ? {} : { note }),
+  };
+}
+
+/** A new or reset user with the code that only this reply holds. */
+export function formatInvitation({ user, code, expiresAt }: Invitation): v.InferOutput<typeof invitation> {
+  return { user: user.user, role: user.role, code, expiresAt: formatTime(expiresAt) };
+}
+
+/** The link for the user, and how to use it. */
+export function renderInvitation(result: v.InferOutput<typeof invitation>, screen: Screen): string {
+  return [
+    `${result.user} (${result.role}) sets a password with this link, once, before ${result.expiresAt}:`,
+    `  secure-inv enroll '${screen.enrolmentLink(result.code)}'`,
+  ].join('\n');
+}

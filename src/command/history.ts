@@ -1,0 +1,67 @@
+import * as v from 'valibot';
+import { pageRowsDefault } from '../model/limits.ts';
+import { define } from './command.ts';
+import { cursor, formatMovement, item, limit, location, movement, movementKind, time, userName } from './field.ts';
+import { renderTable } from './table.ts';
+
+/** Who changed what, when, by how much and why: the ledger itself, newest first. */
+export const history = define({
+  name: 'history',
+  summary: 'Show who changed what, and when: newest first.',
+  permission: 'stock:read',
+  params: v.strictObject({
+    item: v.optional(item),
+    user: v.optional(userName),
+    location: v.optional(location),
+    kind: v.optional(movementKind),
+    since: v.optional(time),
+    until: v.optional(time),
+    limit: v.optional(limit),
+    cursor: v.optional(cursor),
+  }),
+  result: v.object({ movements: v.array(movement), cursor: v.optional(v.string()) }),
+  shell: {
+    words: ['[item]'],
+    options: { location: 'at', user: 'by' },
+    examples: ['secure-inv history', 'secure-inv history Maggi --by clerk1 --since 2026-05-03T00:00:00Z'],
+    render: ({ movements, cursor }, screen) => {
+      if (movements.length === 0) return 'No movement fits.';
+      const rows = movements.map(({ seq, at, kind, item, location, delta, balance, user, note }) => [
+        String(seq),
+        at.slice(0, 19).replace('T', ' '),
+        kind,
+        item,
+        delta > 0 ? `+${delta}` : String(delta),
+        String(balance),
+        location,
+        user,
+        note ?? '',
+      ]);
+      const columns = [
+        { heading: 'SEQ', right: true },
+        { heading: 'TIME (UTC)' },
+        { heading: 'KIND' },
+        { heading: 'ITEM' },
+        { heading: 'CHANGE', right: true },
+        { heading: 'BALANCE', right: true },
+        { heading: 'WHERE' },
+        { heading: 'BY' },
+        { heading: 'NOTE' },
+      ];
+      const more = cursor === undefined ? '' : `\n${screen.dim(`More: --cursor ${cursor}`)}`;
+      return renderTable(columns, rows, screen) + more;
+    },
+  },
+  async handle({ since, until, limit = pageRowsDefault, ...filters }, { store }) {
+    const page = await store.history({
+      ...filters,
+      limit,
+      since: since === undefined ? undefined : Date.parse(since),
+      until: until === undefined ? undefined : Date.parse(until),
+    });
+    return {
+      movements: page.movements.map(formatMovement),
+      ...(page.cursor === undefined ? {} : { cursor: page.cursor }),
+    };
+  },
+});

@@ -1,0 +1,55 @@
+import { add } from './add.ts';
+import { authenticate } from './authenticate.ts';
+import type { Command } from './command.ts';
+import { defineDiscover } from './discover.ts';
+import { enroll } from './enroll.ts';
+import { hello } from './hello.ts';
+import { history } from './history.ts';
+import { login } from './login.ts';
+import { logout } from './logout.ts';
+import { passwd } from './passwd.ts';
+import { ping } from './ping.ts';
+import { refresh } from './refresh.ts';
+import { take } from './take.ts';
+import { userAdd } from './user/add.ts';
+import { userDisable } from './user/disable.ts';
+import { userEdit } from './user/edit.ts';
+import { userEnable } from './user/enable.ts';
+import { userList } from './user/list.ts';
+import { userReset } from './user/reset.ts';
+import { view } from './view.ts';
+import { whoami } from './whoami.ts';
+
+const table = [
+  add,
+  take,
+  view,
+  history,
+  enroll,
+  login,
+  refresh,
+  authenticate,
+  whoami,
+  passwd,
+  logout,
+  userAdd,
+  userList,
+  userEdit,
+  userDisable,
+  userEnable,
+  userReset,
+  hello,
+  ping,
+] as const;
+
+const discover = defineDiscover((): readonly Command[] => commands);
+
+/** Everything a user may ask for. Validation, help, arguments, the typed client and the documents derive from it. */
+export const commands = [...table, discover] as const;
+
+const byName: ReadonlyMap<string, Command> = new Map(commands.map((command) => [command.name, command]));
+
+/** The command of this name, if there is one: the first gate. */
+export function findCommand(name: string): Command | undefined {
+  return byName.get(name);
+}

@@ -1,0 +1,20 @@
+import * as v from 'valibot';
+import { define } from '../command.ts';
+import { formatInvitation, invitation, renderInvitation, role, userName } from '../field.ts';
+
+/** Makes a user, who sets a password with the link that is printed. */
+export const userAdd = define({
+  name: 'user.add',
+  summary: 'Add a user, and print the link with which they set their password.',
+  permission: 'user:write',
+  params: v.strictObject({ user: userName, role }),
+  result: invitation,
+  shell: {
+    words: ['<user>'],
+    examples: ['secure-inv user add clerk1 --role clerk'],
+    render: renderInvitation,
+  },
+  async handle({ user, role }, { auth }) {
+    return formatInvitation(await auth.accounts.invite(user, role));
+  },
+});

@@ -1,0 +1,16 @@
+import * as v from 'valibot';
+import { define } from '../command.ts';
+import { formatInvitation, invitation, renderInvitation, userName } from '../field.ts';
+
+/** For a user who forgot the password, or lost a device: everything they had is worthless, and they enroll again. */
+export const userReset = define({
+  name: 'user.reset',
+  summary: "Forget a user's password, end their logins, and print a new enrolment link.",
+  permission: 'user:write',
+  params: v.strictObject({ user: userName }),
+  result: invitation,
+  shell: { words: ['<user>'], examples: ['secure-inv user reset clerk1'], render: renderInvitation },
+  async handle({ user }, { auth }) {
+    return formatInvitation(await auth.accounts.reset(user));
+  },
+});

@@ -1,0 +1,60 @@
+import * as v from 'valibot';
+import { pageRowsDefault, searchCharactersMax, viewItemsMax } from '../model/limits.ts';
+import { stockSorts } from '../model/stock.ts';
+import { define } from './command.ts';
+import { cursor, formatItem, item, itemStock, limit, location } from './field.ts';
+import { renderTable } from './table.ts';
+
+/** What there is: searched, filtered and sorted by the server, a page at a time. */
+export const view = define({
+  name: 'view',
+  summary: 'Show what is in the inventory.',
+  permission: 'stock:read',
+  params: v.strictObject({
+    items: v.optional(
+      v.pipe(v.array(item), v.maxLength(viewItemsMax), v.description('only these items (all of them by default)')),
+    ),
+    search: v.optional(
+      v.pipe(v.string(), v.maxLength(searchCharactersMax), v.description('only items with words that begin so')),
+    ),
+    location: v.optional(location),
+    category: v.optional(v.pipe(v.string(), v.maxLength(64), v.description('only items of this category'))),
+    low: v.optional(v.pipe(v.boolean(), v.description('only items at or below their low-stock threshold'))),
+    sort: v.optional(
+      v.pipe(v.picklist(stockSorts), v.description(`one of ${stockSorts.join(', ')} (- for the greatest first)`)),
+    ),
+    limit: v.optional(limit),
+    cursor: v.optional(cursor),
+  }),
+  result: v.object({ items: v.array(itemStock), cursor: v.optional(v.string()), seq: v.number() }),
+  shell: {
+    words: ['[items...]'],
+    options: { location: 'at' },
+    examples: [
+      'secure-inv view',
+      'secure-inv view Soap Towels',
+      'secure-inv view --search bas --sort -quantity --json',
+    ],
+    render: ({ items, cursor }, screen) => {
+      if (items.length === 0) return 'Nothing is in the inventory that fits. Add something: secure-inv add Soap 200';
+      const rows = items.map(({ item, quantity, unit, locations }) => [
+        item,
+        String(quantity),
+        unit,
+        locations.map((at) => `${at.location} ${at.quantity}`).join(', '),
+      ]);
+      const columns = [
+        { heading: 'ITEM' },
+        { heading: 'QUANTITY', right: true },
+        { heading: 'UNIT' },
+        { heading: 'WHERE' },
+      ];
+      const more = cursor === undefined ? '' : `\n${screen.dim(`More: --cursor ${cursor}`)}`;
+      return renderTable(columns, rows, screen) + more;
+    },
+  },
+  async handle({ sort = 'name', limit = pageRowsDefault, ...filters }, { store }) {
+    const { items, cursor, seq } = await store.view({ ...filters, sort, limit });
+    return { items: items.map(formatItem), ...(cursor === undefined ? {} : { cursor }), seq };
+  },
+});
