@@ -1,0 +1,134 @@
+import { Command, CommanderError } from 'commander';
+import { ConfigError } from './config/problem.ts';
+import { checkServerConfig, flagName, type LoadedServerConfig, loadServerConfig } from './config/server.ts';
+import { type ServerConfig, serverSettings } from './config/server-schema.ts';
+import { type Daemon, makeAdministratorLink, openDaemon } from './daemon.ts';
+import { Failure } from './model/failure.ts';
+import { loadServerCertificates } from './pki/server-certificates.ts';
+import { version } from './version.ts';
+
+/** A terminal's Ctrl-C reaches us twice, once through npm: a second signal means impatience only after this time. */
+const impatienceMilliseconds = 1000;
+
+/** The command line of `secure-invd`. */
+export async function run(argv: readonly string[]): Promise<void> {
+  const program = new Command('secure-invd')
+    .description('The server of secure-inv. Without a command it serves until it is told to stop.')
+    .version(version)
+    .option('--config <file>', 'read this file instead of config/server.jsonc')
+    .exitOverride()
+    .action(() => serve(loadServerConfig(source(program))));
+  for (const [key, setting] of serverSettings) {
+    program.option(`${flagName(key)} <value>`, `${setting.doc} (${setting.allowed})`);
+  }
+  program.addHelpText('after', '\nExamples:\n  secure-invd\n  secure-invd --listen-port 7444 --log-level debug');
+  const config = program.command('config').description('Work with the configuration.');
+  config
+    .command('check')
+    .description('Check the configuration and the files it names, and change nothing.')
+    .addHelpText('after', '\nExample:\n  secure-invd config check')
+    .action(() => check(program));
+  program
+    .command('admin-link')
+    .description(
+      "Print a new enrolment link for an administrator who is shut out; that user's password and logins end.",
+    )
+    .argument('[user]', 'the administrator (default: auth.firstAdmin)')
+    .addHelpText('after', '\nExamples:\n  secure-invd admin-link\n  secure-invd admin-link alice')
+    .action(async (user: string | undefined) => printAdministratorLink(load(program), user));
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    process.exitCode = explain(error);
+  }
+}
+
+function source(program: Command) {
+  const options: Record<string, string> = program.opts();
+  const camel = (flag: string) => flag.slice(2).replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+  const flags: Record<string, string> = {};
+  for (const key of serverSettings.keys()) {
+    const value = options[camel(flagName(key))];
+    if (value !== undefined) flags[key] = value;
+  }
+  return { file: options['config'], flags, env: process.env };
+}
+
+function load(program: Command): ServerConfig {
+  return loadServerConfig(source(program)).config;
+}
+
+async function serve({ config, overrides }: LoadedServerConfig): Promise<void> {
+  const daemon = await openDaemon(config, { onLink: printLink });
+  for (const { key, origin } of overrides) {
+    if (origin !== 'file') daemon.log.info({ key, origin }, 'the configuration file is overridden');
+  }
+  process.stdout.write(
+    [
+      `secure-inv ${version} is listening on ${config.listen.host}:${daemon.port} (TLS 1.3, auth.mode ${config.auth.mode}, pid ${process.pid}).`,
+      `Server authority, SHA-256: ${daemon.fingerprint}`,
+      '',
+    ].join('\n'),
+  );
+  stopOnSignals(daemon);
+}
+
+function printLink(link: string, expiresAt: number): void {
+  const until = new Date(expiresAt).toISOString().slice(11, 16);
+  process.stdout.write(
+    `Nobody can administer this server yet. In another terminal, before ${until} UTC, set your password:\n  npx secure-inv enroll '${link}'\n`,
+  );
+}
+
+function stopOnSignals(daemon: Daemon): void {
+  let since: number | undefined;
+  const stop = (signal: NodeJS.Signals) => {
+    if (since !== undefined) {
+      if (performance.now() - since > impatienceMilliseconds) process.exit(1);
+      return;
+    }
+    since = performance.now();
+    daemon.log.info({ signal }, 'stopping');
+    daemon.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        daemon.log.fatal({ err: error }, 'could not stop cleanly');
+        process.exit(1);
+      },
+    );
+  };
+  // SIGHUP is a terminal that was closed.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+}
+
+async function check(program: Command): Promise<void> {
+  const { problems, loaded } = checkServerConfig(source(program));
+  if (!loaded) throw new ConfigError(problems);
+  await loadServerCertificates(loaded.config.certs.folder);
+  process.stdout.write(`${loaded.file} is right, and so are the certificates.\n`);
+  for (const { key, origin } of loaded.overrides) {
+    if (origin !== 'file') process.stdout.write(`${key} is set by ${origin}.\n`);
+  }
+}
+
+async function printAdministratorLink(config: ServerConfig, user = config.auth.firstAdmin): Promise<void> {
+  const [link, expiresAt] = await makeAdministratorLink(config, user);
+  const until = new Date(expiresAt).toISOString();
+  process.stdout.write(
+    `${user} sets a new password with this link, once, before ${until}:\n  secure-inv enroll '${link}'\n`,
+  );
+}
+
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode; // Commander has said it already.
+  if (error instanceof ConfigError) {
+    process.stderr.write(`secure-invd: the configuration has mistakes.\n${error.message}\n`);
+    return 1;
+  }
+  if (error instanceof Failure) {
+    process.stderr.write(`secure-invd: ${error.message}\n`);
+    if (error.details.hint) process.stderr.write(`hint: ${error.details.hint}\n`);
+    return 1;
+  }
+  throw error;
+}

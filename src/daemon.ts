@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto';
+import { unlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { dirname, join } from 'node:path';
+import { Accounts, type Invitation } from './auth/accounts.ts';
+import { type Authentication, Identity } from './auth/authenticate.ts';
+import type { PresentedCertificate } from './auth/certificate.ts';
+import { openKeyRing } from './auth/key-ring.ts';
+import { PasswordHasher } from './auth/password.ts';
+import type { ServerConfig } from './config/server-schema.ts';
+import { writeFileAtomically } from './file/private-file.ts';
+import { formatEnrolmentLink } from './model/enrolment-link.ts';
+import { ensureCertificates, renewRevocationList } from './pki/issue.ts';
+import { loadServerCertificates, type ServerCertificates } from './pki/server-certificates.ts';
+import { Listener } from './server/listen.ts';
+import { type Logger, openLog } from './server/log.ts';
+import { openStore } from './store/open.ts';
+import type { Store } from './store/store.ts';
+import { version } from './version.ts';
+
+/** A server that is running. */
+export interface Daemon {
+  readonly port: number;
+  /** SHA-256 of the server authority, as `openssl x509 -fingerprint -sha256` writes it. */
+  readonly fingerprint: string;
+  readonly log: Logger;
+  /** Finishes what is in flight, closes the store, and resolves. */
+  close(): Promise<void>;
+}
+
+export interface DaemonOptions {
+  /** Called with a fresh enrolment link while nobody can administer the server. */
+  readonly onLink: (link: string, expiresAt: number) => void;
+}
+
+/** Wires every part of a server together and serves. Failures: whatever is wrong with files, store or port, as a `Failure`. */
+export async function openDaemon(config: ServerConfig, { onLink }: DaemonOptions): Promise<Daemon> {
+  const log = await openLog(config.log);
+  const { created } = await ensureCertificates(config.certs.folder, []);
+  if (created) log.info({ folder: config.certs.folder }, 'made certificates');
+  await renewRevocationList(config.certs.folder);
+  const certificates = await loadServerCertificates(config.certs.folder);
+
+  const store = await openStore(config.store, { exclusive: true });
+  try {
+    const auth = await openAuthentication(config, store, log, () => void inviteFirst());
+    const identify = (source: string, presented: PresentedCertificate | null) => new Identity(auth, source, presented);
+    const services = { store, auth, identify, log, server: { version, authMode: config.auth.mode } };
+    const listener = await Listener.open({ ...config.listen, credentials: certificates }, services);
+    const inviteFirst = () => inviteFirstAdministrator(config, auth.accounts, certificates, listener.port, onLink);
+    await inviteFirst();
+    log.info({ host: config.listen.host, port: listener.port, mode: config.auth.mode }, 'listening');
+    return {
+      port: listener.port,
+      fingerprint: certificates.fingerprint,
+      log,
+      async close() {
+        await listener.drain();
+        await store.close();
+        log.info('stopped');
+      },
+    };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+async function openAuthentication(
+  config: ServerConfig,
+  store: Store,
+  log: Logger,
+  onEnrolmentAbandoned: () => void,
+): Promise<Authentication> {
+  const now = openClock();
+  const accounts = await Accounts.open(store, now, (error) => log.error({ err: error }, 'cannot read the users again'));
+  return {
+    mode: config.auth.mode,
+    accounts,
+    store,
+    now,
+    hasher: new PasswordHasher(config.auth.password),
+    keys: await openKeyRing(join(dataFolder(config), 'token-keys.json')),
+    passwords: config.auth.password,
+    tokens: config.auth.token,
+    knownWords: ['secure-inv', 'inventory', hostname(), config.listen.name],
+    onEnrolmentAbandoned,
+  };
+}
+
+/** Time that no step of the wall clock can move: a stepped clock neither logs everybody out nor extends a token. */
+function openClock(): () => number {
+  const offset = Date.now() - performance.now();
+  return () => Math.floor(offset + performance.now());
+}
+
+/** Where the store lies, and beside it what must not be in its backups. */
+function dataFolder(config: ServerConfig): string {
+  return dirname(config.store.slice('sqlite:'.length));
+}
+
+/**
+ * While nobody can administer the server, gives a fresh link for the first administrator: to whoever sees the server's
+ * output, and off a terminal also to a file that only the server's owner can read.
+ */
+async function inviteFirstAdministrator(
+  config: ServerConfig,
+  accounts: Accounts,
+  certificates: ServerCertificates,
+  port: number,
+  onLink: DaemonOptions['onLink'],
+): Promise<void> {
+  const file = join(dataFolder(config), 'enrolment-link');
+  if (accounts.hasAdministrator()) {
+    await unlink(file).catch(() => undefined); // Most often there is none.
+    return;
+  }
+  const invitation = await accounts.inviteAdministrator(config.auth.firstAdmin);
+  const link = formatInvitationLink(config, certificates, port, invitation);
+  onLink(link, invitation.expiresAt);
+  if (!process.stdout.isTTY) await writeFileAtomically(file, `${link}\n`);
+}
+
+/** The link with which an invited user enrolls from any machine that reaches this server. */
+export function formatInvitationLink(
+  { listen }: ServerConfig,
+  { authority }: ServerCertificates,
+  port: number,
+  { code }: Invitation,
+): string {
+  const everywhere = listen.host === '0.0.0.0' || listen.host === '::';
+  const host = listen.name || (everywhere ? hostname() : listen.host);
+  const fingerprint = createHash('sha256').update(authority.raw).digest('base64url');
+  return formatEnrolmentLink({ host, port, code, fingerprint });
+}
+
+/**
+ * On the host, as the owner of the store's files: a new link for an administrator who is shut out, whose password and
+ * sessions end. Works beside a running server, which takes notice within a second.
+ */
+export async function makeAdministratorLink(
+  config: ServerConfig,
+  user: string,
+): Promise<[link: string, until: number]> {
+  const certificates = await loadServerCertificates(config.certs.folder);
+  const store = await openStore(config.store, { exclusive: false });
+  try {
+    const accounts = await Accounts.open(store, Date.now, () => undefined);
+    const invitation = await accounts.inviteAdministrator(user);
+    return [formatInvitationLink(config, certificates, config.listen.port, invitation), invitation.expiresAt];
+  } finally {
+    await store.close();
+  }
+}

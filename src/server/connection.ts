@@ -1,0 +1,199 @@
+import type { TLSSocket } from 'node:tls';
+import { Failure, failures } from '../model/failure.ts';
+import {
+  enrolmentSecondsMax,
+  idleSecondsMax,
+  lineBytesMax,
+  lineBytesMaxBeforeLogin,
+  loginSecondsMax,
+  requestsInFlightMax,
+  unreadReplyBytesMax,
+  unreadReplyBytesMaxBeforeLogin,
+  unreadReplySecondsMax,
+} from '../model/limits.ts';
+import { LineDecoder } from '../wire/frame.ts';
+import { formatReply, parseRequest, type Reply, type Request } from '../wire/message.ts';
+import { type Caller, dispatch, type Services } from './dispatch.ts';
+
+/** A peer that does not close after our last word is cut off. */
+const lingerMilliseconds = 1000;
+
+/**
+ * One client's socket: the only place that touches its events. Bytes go in, the decoder makes lines of them, `dispatch`
+ * makes replies of those, and bytes go out. Whatever the peer does, what it can occupy here is bounded: before login
+ * one request and 4 KiB, after it 256 requests; then the socket is not read, so the peer feels it and memory does not.
+ */
+export class Connection {
+  readonly #socket: TLSSocket;
+  readonly #caller: Caller;
+  readonly #services: Services;
+  readonly #decoder = new LineDecoder();
+  #inFlight = 0;
+  #outgoing = '';
+  #ending: 'no' | 'drain' | 'yes' = 'no';
+  #deadline: NodeJS.Timeout | undefined;
+  #deadlineSeconds = 0;
+  #unreadSince: NodeJS.Timeout | undefined;
+
+  constructor(socket: TLSSocket, caller: Caller, services: Services) {
+    this.#socket = socket;
+    this.#caller = caller;
+    this.#services = services;
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('drain', () => this.#drained());
+    socket.on('error', () => socket.destroy()); // A broken record or a reset: nothing to say to such a peer.
+    socket.on('close', () => this.#closed());
+    this.#setDeadline();
+  }
+
+  /** Whether this peer has shown who it is. */
+  get isLoggedIn(): boolean {
+    return this.#caller.identity.isLoggedIn;
+  }
+
+  /** Answers what is in flight, says going-away, and closes. */
+  drain(): void {
+    if (this.#ending !== 'no') return;
+    this.#ending = 'drain';
+    this.#pump();
+  }
+
+  /** Says why and closes. */
+  refuse(failure: Failure): void {
+    this.#send({ id: null, failure });
+    this.#end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #receive(chunk: Buffer): void {
+    if (this.#ending === 'yes') return;
+    this.#decoder.push(chunk);
+    this.#pump();
+  }
+
+  /** Takes as many lines as may be in flight. Not reading while lines wait is what bounds the decoder's buffer. */
+  #pump(): void {
+    while (this.#ending === 'no') {
+      if (this.#inFlight >= this.#inFlightMax || this.#socket.writableLength > this.#unreadMax) {
+        this.#socket.pause();
+        return;
+      }
+      const request = this.#nextRequest();
+      if (!request) {
+        this.#socket.resume();
+        return;
+      }
+      this.#answer(request);
+    }
+    if (this.#ending === 'drain' && this.#inFlight === 0) {
+      this.refuse(new Failure('going-away', 'The server is shutting down. Try again in a moment.', { retryAfter: 2 }));
+    }
+  }
+
+  #nextRequest(): Request | undefined {
+    try {
+      const line = this.#decoder.next(this.isLoggedIn ? lineBytesMax : lineBytesMaxBeforeLogin);
+      return line && parseRequest(line);
+    } catch (error) {
+      // Where one line ends and the next begins is no longer certain, so there is nothing to go on with.
+      if (error instanceof Failure) this.refuse(error);
+      else throw error;
+      return undefined;
+    }
+  }
+
+  #answer(request: Request): void {
+    this.#inFlight++;
+    void dispatch(request, this.#caller, this.#services).then((reply) => {
+      this.#inFlight--;
+      this.#send(reply);
+      this.#setDeadline();
+      if (this.#mustEnd(reply)) this.#end();
+      else this.#pump();
+    });
+  }
+
+  #mustEnd(reply: Reply): boolean {
+    if (!('failure' in reply)) return false;
+    return failures[reply.failure.code].closes || this.#caller.identity.isWornOut;
+  }
+
+  /** Replies that become ready together leave in one write, because each write is a TLS record and a system call. */
+  #send(reply: Reply): void {
+    if (this.#socket.destroyed || this.#ending === 'yes') return;
+    if (this.#outgoing === '') setImmediate(() => this.#flush());
+    this.#outgoing += formatReply(reply);
+  }
+
+  #flush(): void {
+    const text = this.#outgoing;
+    this.#outgoing = '';
+    if (text === '' || this.#socket.destroyed || !this.#socket.writable) return;
+    this.#socket.write(text);
+    if (this.#socket.writableLength <= this.#unreadMax) return;
+    if (!this.isLoggedIn) this.#socket.destroy();
+    else this.#unreadSince ??= setTimeout(() => this.#socket.destroy(), unreadReplySecondsMax * 1000);
+  }
+
+  #drained(): void {
+    clearTimeout(this.#unreadSince);
+    this.#unreadSince = undefined;
+    this.#pump();
+  }
+
+  /** Says goodbye, then reads and drops for a moment: closing on unread bytes would reset our last reply away. */
+  #end(): void {
+    if (this.#ending === 'yes') return;
+    this.#flush();
+    this.#ending = 'yes';
+    this.#socket.resume();
+    this.#socket.end();
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#socket.destroy(), lingerMilliseconds);
+  }
+
+  /**
+   * Gives each state its time: to log in (counted from the handshake, whatever is asked meanwhile), to choose a first
+   * password, to be silent once logged in (counted from the last reply).
+   */
+  #setDeadline(): void {
+    if (this.#ending === 'yes') return;
+    const { isEnrolling } = this.#caller.identity;
+    const seconds = this.isLoggedIn ? idleSecondsMax : isEnrolling ? enrolmentSecondsMax : loginSecondsMax;
+    if (seconds === this.#deadlineSeconds) {
+      if (this.isLoggedIn) this.#deadline?.refresh();
+      return;
+    }
+    clearTimeout(this.#deadline);
+    this.#deadlineSeconds = seconds;
+    this.#deadline = setTimeout(() => this.#late(), seconds * 1000);
+  }
+
+  #late(): void {
+    if (this.#inFlight > 0) {
+      this.#deadline?.refresh();
+      return;
+    }
+    const why = this.isLoggedIn ? `Nothing was asked for ${idleSecondsMax} s.` : 'Nobody logged in in time.';
+    this.refuse(new Failure('going-away', why, { hint: 'Connect again.' }));
+  }
+
+  #closed(): void {
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#unreadSince);
+    this.#ending = 'yes';
+    this.#caller.identity.close();
+  }
+
+  get #inFlightMax(): number {
+    return this.isLoggedIn ? requestsInFlightMax : 1;
+  }
+
+  get #unreadMax(): number {
+    return this.isLoggedIn ? unreadReplyBytesMax : unreadReplyBytesMaxBeforeLogin;
+  }
+}

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import type { Authentication, Identity, Principal } from '../auth/authenticate.ts';
+import type { PresentedCertificate } from '../auth/certificate.ts';
+import { checkParams } from '../command/check.ts';
+import type { Command, ServerFacts } from '../command/command.ts';
+import { commands, findCommand } from '../command/index.ts';
+import { closest } from '../model/closest.ts';
+import { Failure } from '../model/failure.ts';
+import { may, type Permission, rolesWith } from '../model/user.ts';
+import type { Store } from '../store/store.ts';
+import type { Reply, Request } from '../wire/message.ts';
+import type { Logger } from './log.ts';
+
+/** The parts of the server that commands work with. */
+export interface Services {
+  readonly store: Store;
+  readonly auth: Authentication;
+  /** Who a connection may turn out to be. Failures: `certificate-refused`. */
+  readonly identify: (source: string, presented: PresentedCertificate | null) => Identity;
+  readonly server: ServerFacts;
+  readonly log: Logger;
+}
+
+/** The peer a request comes from. */
+export interface Caller {
+  readonly identity: Identity;
+  /** IP address. */
+  readonly source: string;
+}
+
+/**
+ * The one door. Every request passes five gates in this order, or is refused: is there such a command, who is asking,
+ * may they, are the parameters right, do it. Never throws: what is not a `Failure` is a bug, which goes to the log under
+ * a number that is all the caller learns.
+ */
+export async function dispatch(request: Request, caller: Caller, services: Services): Promise<Reply> {
+  const command = findCommand(request.method);
+  try {
+    if (!command) throw unknownCommand(request.method);
+    const result = await pass(command, request, caller, services);
+    return { id: request.id, result };
+  } catch (error) {
+    const failure = error instanceof Failure ? error : internal(error, command, services.log);
+    services.log.debug({ method: command?.name, code: failure.code, source: caller.source }, 'refused');
+    return { id: request.id, failure };
+  }
+}
+
+async function pass(command: Command, request: Request, caller: Caller, services: Services): Promise<unknown> {
+  const { identity, source } = caller;
+  const { store, auth, server } = services;
+  identity.assertOffered(command.name);
+  const call = { store, auth, server, identity, source, now: auth.now() };
+  if (command.permission === 'anyone') return command.handle(checkParams(command, request.params), call);
+  const principal = identity.principal();
+  if (command.permission !== 'principal') assertMay(principal, command.permission);
+  return command.handle(checkParams(command, request.params), { ...call, principal });
+}
+
+function assertMay({ role }: Principal, permission: Permission): void {
+  if (may(role, permission)) return;
+  throw new Failure('forbidden', `Needs the permission ${permission} (roles ${rolesWith(permission).join(', ')}).`, {
+    hint: `You are ${role}. Ask an administrator.`,
+  });
+}
+
+function unknownCommand(method: string): Failure {
+  const meant = closest(
+    method.slice(0, 40),
+    commands.map(({ name }) => name),
+  );
+  // Quoted as JSON, so that nothing in it can move a terminal's cursor.
+  const said = `No command ${JSON.stringify(method.slice(0, 40))}.`;
+  return new Failure('unknown-command', meant ? `${said} Did you mean ${JSON.stringify(meant)}?` : said, {
+    hint: meant ? undefined : 'rpc.discover lists the commands.',
+  });
+}
+
+function internal(error: unknown, command: Command | undefined, log: Logger): Failure {
+  const request = randomBytes(4).toString('hex');
+  log.error({ err: error, method: command?.name, request }, 'a request failed because of a bug');
+  return new Failure('internal', `The server failed. Tell the operator: request ${request}.`, { request });
+}

@@ -1,0 +1,85 @@
+import type { Socket } from 'node:net';
+import {
+  halfOpenPeersMax,
+  halfOpenPeersPerAddressMax,
+  handshakeSecondsMax,
+  silentPeerMillisecondsMax,
+} from '../model/limits.ts';
+
+interface Peer {
+  readonly socket: Socket;
+  readonly address: string;
+  readonly since: number;
+  readonly timer: NodeJS.Timeout;
+}
+
+/**
+ * The peers between TCP accept and the end of the TLS handshake. Node's own handshake timer leaves sockets open, so each
+ * has a timer here. Past the limits, peers that said nothing for 250 ms make room; one whose ClientHello arrived keeps
+ * its time, so that an honest burst gets in past any number of silent peers.
+ */
+export class HalfOpenPeers {
+  readonly #peers = new Map<string, Peer>();
+  readonly #ofAddress = new Map<string, number>();
+
+  admit(socket: Socket): void {
+    const address = socket.remoteAddress;
+    const key = keyOf(socket);
+    if (address === undefined || key === undefined) {
+      socket.destroy(); // Gone before we looked.
+      return;
+    }
+    const timer = setTimeout(() => socket.destroy(), handshakeSecondsMax * 1000);
+    this.#peers.set(key, { socket, address, since: performance.now(), timer });
+    this.#ofAddress.set(address, (this.#ofAddress.get(address) ?? 0) + 1);
+    socket.once('close', () => this.#remove(key));
+    this.#makeRoom(address);
+    // Too many came at once and all are young: those who then stay silent go when their time is up.
+    if (this.#isCrowded(address)) setTimeout(() => this.#makeRoom(address), silentPeerMillisecondsMax + 1).unref();
+  }
+
+  /** The handshake is done: the peer is somebody else's concern. */
+  complete(socket: { readonly remoteAddress?: string | undefined; readonly remotePort?: number | undefined }): void {
+    const key = keyOf(socket);
+    if (key !== undefined) this.#remove(key);
+  }
+
+  destroyAll(): void {
+    for (const { socket } of this.#peers.values()) socket.destroy();
+  }
+
+  #isCrowded(address: string): boolean {
+    return this.#peers.size > halfOpenPeersMax || (this.#ofAddress.get(address) ?? 0) > halfOpenPeersPerAddressMax;
+  }
+
+  #makeRoom(address: string): void {
+    // Oldest first: a Map keeps the order of arrival.
+    for (const [key, peer] of this.#peers) {
+      if (!this.#isCrowded(address)) return;
+      if (performance.now() - peer.since < silentPeerMillisecondsMax) return;
+      const counts = this.#peers.size > halfOpenPeersMax || peer.address === address;
+      if (counts && peer.socket.bytesRead === 0) {
+        peer.socket.destroy();
+        this.#remove(key);
+      }
+    }
+  }
+
+  #remove(key: string): void {
+    const peer = this.#peers.get(key);
+    if (!peer) return;
+    clearTimeout(peer.timer);
+    this.#peers.delete(key);
+    const left = (this.#ofAddress.get(peer.address) ?? 1) - 1;
+    if (left === 0) this.#ofAddress.delete(peer.address);
+    else this.#ofAddress.set(peer.address, left);
+  }
+}
+
+/** What the raw socket and the TLS socket around it have in common. */
+function keyOf(socket: {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}): string | undefined {
+  return socket.remoteAddress === undefined ? undefined : `${socket.remoteAddress} ${socket.remotePort}`;
+}

@@ -1,0 +1,166 @@
+import { constants } from 'node:crypto';
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
+import type { Identity } from '../auth/authenticate.ts';
+import type { PresentedCertificate } from '../auth/certificate.ts';
+import { Failure } from '../model/failure.ts';
+import { connectionsBeforeLoginMax, connectionsMax, drainSecondsMax } from '../model/limits.ts';
+import { alpnProtocol } from '../wire/message.ts';
+import { Connection } from './connection.ts';
+import type { Services } from './dispatch.ts';
+import { HalfOpenPeers } from './half-open.ts';
+
+/** What TLS needs, in PEM. */
+export interface ServerCredentials {
+  readonly key: string;
+  readonly cert: string;
+  readonly clientAuthority: string;
+  readonly revocationList: string;
+}
+
+export interface ListenOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly credentials: ServerCredentials;
+}
+
+/**
+ * The whole option set, for the first context and for every later one: left out of a swap, `minVersion` and
+ * `secureOptions` silently bring back TLS 1.2 and resumption. Sessions are never resumed, because a resumed one carries
+ * yesterday's verdict on a certificate.
+ */
+function tlsOptions(credentials: ServerCredentials, asksForCertificate: boolean): TlsOptions {
+  return {
+    key: credentials.key,
+    cert: credentials.cert,
+    minVersion: 'TLSv1.3',
+    maxVersion: 'TLSv1.3',
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    ALPNProtocols: [alpnProtocol],
+    // A refusal at this level would tell neither side why; it is decided, and explained, once TLS stands.
+    rejectUnauthorized: false,
+    requestCert: asksForCertificate,
+    ...(asksForCertificate ? { ca: credentials.clientAuthority, crl: credentials.revocationList } : {}),
+  };
+}
+
+/** Accepts TLS connections and hands each one that may stay to a `Connection`. */
+export class Listener {
+  readonly #server: Server;
+  readonly #services: Services;
+  readonly #halfOpen = new HalfOpenPeers();
+  readonly #connections = new Set<Connection>();
+
+  private constructor(server: Server, services: Services) {
+    this.#server = server;
+    this.#services = services;
+    server.on('connection', (raw: Socket) => this.#halfOpen.admit(raw));
+    server.on('tlsClientError', (error, socket) => this.#handshakeFailed(error, socket));
+    server.on('secureConnection', (socket) => this.#accept(socket));
+  }
+
+  /** Failures: `conflict` when the port is taken, `bad-params` when the address cannot be listened on. */
+  static async open({ host, port, credentials }: ListenOptions, services: Services): Promise<Listener> {
+    const server = createServer(tlsOptions(credentials, services.auth.mode !== 'token'));
+    const listener = new Listener(server, services);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (error) => reject(explainListenError(error, host, port)));
+      server.listen({ host, port }, resolve);
+    });
+    return listener;
+  }
+
+  get port(): number {
+    const address: AddressInfo | string | null = this.#server.address();
+    if (typeof address !== 'object' || address === null) throw new Error('The server does not listen on TCP.');
+    return address.port;
+  }
+
+  /** Stops accepting, lets everybody finish what is in flight, and cuts off who is not done after 10 s. */
+  async drain(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#halfOpen.destroyAll();
+    for (const connection of this.#connections) connection.drain();
+    const cutOff = setTimeout(() => {
+      for (const connection of this.#connections) connection.destroy();
+    }, drainSecondsMax * 1000);
+    await closed;
+    clearTimeout(cutOff);
+  }
+
+  #accept(socket: TLSSocket): void {
+    this.#halfOpen.complete(socket);
+    const source = socket.remoteAddress;
+    if (source === undefined || socket.alpnProtocol !== alpnProtocol) {
+      this.#services.log.info({ source, alpn: socket.alpnProtocol }, 'closed: the peer speaks another protocol');
+      socket.on('error', () => socket.destroy());
+      socket.destroy();
+      return;
+    }
+    const identity = this.#identify(socket, source);
+    const isStranger = identity instanceof Failure;
+    const caller = { identity: isStranger ? this.#services.identify(source, null) : identity, source };
+    const connection = new Connection(socket, caller, this.#services);
+    this.#connections.add(connection);
+    socket.once('close', () => this.#connections.delete(connection));
+    if (isStranger) {
+      this.#services.log.warn({ source, reason: identity.details.reason }, 'certificate refused');
+      connection.refuse(identity);
+    } else if (this.#isFull()) {
+      this.#services.log.warn({ source }, 'connection refused: too many');
+      connection.refuse(new Failure('busy', 'Too many connections. Try again in 10 s.', { retryAfter: 10 }));
+    }
+  }
+
+  #identify(socket: TLSSocket, source: string): Identity | Failure {
+    try {
+      return this.#services.identify(source, presentedBy(socket));
+    } catch (error) {
+      if (error instanceof Failure) return error;
+      throw error;
+    }
+  }
+
+  #isFull(): boolean {
+    if (this.#connections.size > connectionsMax) return true;
+    if (this.#connections.size <= connectionsBeforeLoginMax) return false;
+    let strangers = 0;
+    for (const connection of this.#connections) if (!connection.isLoggedIn) strangers++;
+    return strangers > connectionsBeforeLoginMax;
+  }
+
+  #handshakeFailed(error: Error, socket: TLSSocket): void {
+    // Node leaves the socket open unless somebody destroys it.
+    socket.destroy();
+    const code = 'code' in error ? error.code : error.name;
+    this.#services.log.debug({ source: socket.remoteAddress, code }, 'TLS handshake failed');
+  }
+}
+
+/** The certificate a peer showed, if it showed one. `authorized` alone proves nothing (security.md 1). */
+function presentedBy(socket: TLSSocket): PresentedCertificate | null {
+  const certificate = socket.getPeerX509Certificate();
+  if (!certificate) return null;
+  const { authorized, authorizationError } = socket;
+  return {
+    certificate,
+    authorizationError: authorized ? null : String(authorizationError ?? 'unknown'),
+    sessionReused: socket.isSessionReused(),
+  };
+}
+
+function explainListenError(error: Error, host: string, port: number): Failure {
+  const code = 'code' in error ? error.code : undefined;
+  const where = `listen.host ${host}, listen.port ${port}`;
+  if (code === 'EADDRINUSE') {
+    return new Failure('conflict', `Port ${port} on ${host} is in use, perhaps by another secure-invd.`, {
+      hint: 'Stop the other one, or choose another port: SECURE_INV_LISTEN_PORT=7444 npm start',
+    });
+  }
+  if (code === 'EACCES') {
+    return new Failure('bad-params', `This user may not listen there (${where}).`, { hint: 'Use a port above 1023.' });
+  }
+  return new Failure('bad-params', `Cannot listen there (${where}): ${error.message}.`, {
+    hint: 'listen.host must be an address of this machine, such as 127.0.0.1 or 0.0.0.0.',
+  });
+}

@@ -1,0 +1,77 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { onTestFinished } from 'vitest';
+import { checkServerConfig } from '../../src/config/server.ts';
+import { type Daemon, openDaemon } from '../../src/daemon.ts';
+import { type EnrolmentLink, parseEnrolmentLink } from '../../src/model/enrolment-link.ts';
+import type { AuthMode } from '../../src/model/user.ts';
+import { ensureCertificates } from '../../src/pki/issue.ts';
+
+export interface TestServer {
+  readonly port: number;
+  /** The server authority, PEM. */
+  readonly ca: string;
+  /** Certificates in `certs`, the store in `data`; gone after the test. */
+  readonly folder: string;
+  readonly certs: string;
+  /** The first administrator's link, as it was printed last. */
+  link(): EnrolmentLink;
+  /** Closes, and opens again on the same folder. */
+  restart(): Promise<void>;
+}
+
+export interface TestServerOptions {
+  readonly mode?: AuthMode;
+  /** Configuration by key, such as `{ 'auth.token.accessMinutes': '1' }`. */
+  readonly flags?: Readonly<Record<string, string>>;
+}
+
+/** A temporary folder that is gone after the test. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'secure-inv-'));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A real server in this process, on a free port, with certificates of its own, the cheapest allowed passwords, no log. */
+export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
+  const folder = await temporaryFolder();
+  const certs = join(folder, 'certs');
+  await ensureCertificates(certs, []);
+  let link = '';
+  const open = () => openDaemon(configFor(folder, options), { onLink: (printed) => (link = printed) });
+  let daemon: Daemon = await open();
+  onTestFinished(() => daemon.close());
+  return {
+    get port() {
+      return daemon.port;
+    },
+    ca: await readFile(join(certs, 'server-ca.pem'), 'utf8'),
+    folder,
+    certs,
+    link: () => parseEnrolmentLink(link),
+    async restart() {
+      await daemon.close();
+      daemon = await open();
+    },
+  };
+}
+
+function configFor(folder: string, { mode = 'either', flags = {} }: TestServerOptions) {
+  const { problems, loaded } = checkServerConfig({
+    env: {},
+    flags: {
+      'listen.port': '0',
+      store: `sqlite:${join(folder, 'data', 'inventory.db')}`,
+      'certs.folder': join(folder, 'certs'),
+      'auth.mode': mode,
+      'auth.password.memoryKibibytes': '19456',
+      'auth.password.passes': '2',
+      'log.level': 'silent',
+      ...flags,
+    },
+  });
+  if (!loaded) throw new Error(problems.join('\n'));
+  return loaded.config;
+}

@@ -1,0 +1,90 @@
+import { once } from 'node:events';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { onTestFinished } from 'vitest';
+import type { TestServer } from './server.ts';
+
+/** A reply as it stands on the wire. */
+export interface WireReply {
+  readonly id: number | string | null;
+  readonly result?: Record<string, unknown>;
+  readonly error?: {
+    readonly code: number;
+    readonly message: string;
+    readonly data: {
+      readonly code: string;
+      readonly hint?: string;
+      readonly reason?: string;
+      readonly retryAfter?: number;
+    };
+  };
+}
+
+/** A client that knows TLS and lines and nothing of ours, so that it can say what our own client never would. */
+export class WireClient {
+  readonly socket: TLSSocket;
+  readonly closed: Promise<void>;
+  #text = '';
+  #id = 0;
+
+  private constructor(socket: TLSSocket) {
+    this.socket = socket;
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
+    socket.on('error', () => undefined);
+    socket.on('data', (chunk) => {
+      this.#text += chunk;
+      socket.emit('reply-text');
+    });
+  }
+
+  static async open(
+    { port, ca }: Pick<TestServer, 'port' | 'ca'>,
+    options: ConnectionOptions = {},
+  ): Promise<WireClient> {
+    const socket = connect({
+      host: '127.0.0.1',
+      port,
+      ca,
+      servername: '',
+      ALPNProtocols: ['secure-inv/1'],
+      ...options,
+    });
+    onTestFinished(() => void socket.destroy());
+    await once(socket, 'secureConnect');
+    return new WireClient(socket);
+  }
+
+  /** Writes these bytes as they are. */
+  write(bytes: string | Uint8Array): void {
+    this.socket.write(bytes);
+  }
+
+  /** The next line that arrives; undefined when the server closed instead. */
+  async reply(): Promise<WireReply | undefined> {
+    for (;;) {
+      const end = this.#text.indexOf('\n');
+      if (end !== -1) {
+        const line = this.#text.slice(0, end);
+        this.#text = this.#text.slice(end + 1);
+        return JSON.parse(line);
+      }
+      if (this.socket.destroyed || this.socket.readableEnded) return undefined;
+      await Promise.race([once(this.socket, 'reply-text'), this.closed]);
+    }
+  }
+
+  /** Asks and waits for the next reply. */
+  async ask(method: string, params: unknown = {}): Promise<WireReply | undefined> {
+    this.write(`${JSON.stringify({ jsonrpc: '2.0', id: ++this.#id, method, params })}\n`);
+    return this.reply();
+  }
+}
+
+export const testPassword = 'Plenty-long-passphrase-71';
+
+/** Enrolls the first administrator on a connection, which is theirs afterwards; the reply's result has the tokens. */
+export async function enrollAdministrator(server: TestServer, client?: WireClient): Promise<Record<string, string>> {
+  const connection = client ?? (await WireClient.open(server));
+  await connection.ask('enroll', { code: server.link().code });
+  const reply = await connection.ask('enroll', { password: testPassword });
+  return reply?.result as Record<string, string>; // What a login gives is text.
+}
