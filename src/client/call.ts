@@ -1,0 +1,155 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import * as v from 'valibot';
+import type { Command } from '../command/command.ts';
+import { grant } from '../command/field.ts';
+import { Failure } from '../model/failure.ts';
+import { ClientConnection, type Endpoint } from './connect.ts';
+import type { ContextStore, Tokens } from './context.ts';
+import { withFileLock } from './file-lock.ts';
+
+/** How a session proves who it is, besides a certificate of the endpoint. */
+export type Credentials =
+  | { readonly kind: 'certificate' }
+  | { readonly kind: 'token'; readonly token: string }
+  | { readonly kind: 'saved'; readonly store: ContextStore; readonly context: string };
+
+/** How long a request whose answer was lost is repeated: a server restarts in less. */
+const repeatSeconds = 10;
+/** An access token that ends while the request travels is no use. */
+const tokenReserveMilliseconds = 5_000;
+
+/**
+ * Calls commands on a server as one user: connects when needed, logs in in the same round trip, refreshes tokens that
+ * have expired, and repeats what is safe to repeat when the answer was lost.
+ */
+export class ClientSession {
+  readonly #endpoint: Endpoint;
+  readonly #credentials: Credentials;
+  #connection: Promise<ClientConnection> | undefined;
+  #authenticated: Promise<unknown> | undefined;
+  /** Whether the server may have seen the last request. */
+  #wasSent = false;
+
+  constructor(endpoint: Endpoint, credentials: Credentials) {
+    this.#endpoint = endpoint;
+    this.#credentials = credentials;
+  }
+
+  /**
+   * The command's result, checked by its schema. Failures: the server's; `unreachable`; `unconfirmed` when an operation
+   * may or may not have been counted.
+   */
+  async call<C extends Command>(
+    command: C,
+    params: Readonly<Record<string, unknown>>,
+  ): Promise<v.InferOutput<C['result']>> {
+    const isSafeToRepeat = 'operation' in params || command.permission === 'stock:read';
+    const giveUpAt = performance.now() + repeatSeconds * 1000;
+    let lost: Failure | undefined;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return v.parse(command.result, await this.#request(command.name, params));
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        if (this.#wasSent && mayHaveHappened(error)) lost = error;
+        const again = isSafeToRepeat && (error.code === 'busy' || (lost !== undefined && mayHaveHappened(error)));
+        if (!again || performance.now() > giveUpAt) throw lost ? unconfirmed(lost, error, params) : error;
+        await sleep(Math.min(2000, 100 * 2 ** attempt));
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    const connection = this.#connection;
+    this.#connection = undefined;
+    // A connection that never came about needs no closing.
+    (await connection?.catch(() => undefined))?.close();
+  }
+
+  async #request(method: string, params: Readonly<Record<string, unknown>>): Promise<unknown> {
+    this.#wasSent = false;
+    const connection = await this.#connect();
+    const token = this.#authenticated ? undefined : await this.#accessToken(connection);
+    if (token !== undefined) this.#authenticated = connection.request('authenticate', { token });
+    this.#wasSent = true;
+    // Both lines are on their way before either is answered. The request's own failure says enough when the first one
+    // failed, except why, which the second knows.
+    const [authenticated, answered] = await Promise.allSettled([
+      this.#authenticated,
+      connection.request(method, params),
+    ]);
+    if (answered.status === 'fulfilled') return answered.value;
+    const failure = authenticated.status === 'rejected' ? authenticated.reason : answered.reason;
+    if (!(failure instanceof Failure) || !canRefresh(failure, this.#credentials)) throw failure;
+    await this.#refresh(connection, token);
+    return connection.request(method, params);
+  }
+
+  async #connect(): Promise<ClientConnection> {
+    const current = await this.#connection?.catch(() => undefined);
+    if (current?.isOpen) return current;
+    this.#authenticated = undefined;
+    this.#connection = ClientConnection.open(this.#endpoint);
+    return this.#connection;
+  }
+
+  /** The token to show on this connection; undefined when a refresh on it has logged in already, or none is needed. */
+  async #accessToken(connection: ClientConnection): Promise<string | undefined> {
+    if (this.#credentials.kind === 'certificate') return undefined;
+    if (this.#credentials.kind === 'token') return this.#credentials.token;
+    const { store, context } = this.#credentials;
+    const tokens = await store.readTokens(context);
+    if (isFresh(tokens)) return tokens.accessToken;
+    if (tokens.refreshToken === undefined) {
+      if (this.#endpoint.certificate) return undefined;
+      throw new Failure('login-required', `You are not logged in to ${context}.`, { hint: 'Run: secure-inv login' });
+    }
+    await this.#refresh(connection, tokens.accessToken);
+    return undefined;
+  }
+
+  /**
+   * Logs this connection in with new tokens. Under a lock, and reading again first, because another shell may have
+   * refreshed already and a refresh token is good once.
+   */
+  async #refresh(connection: ClientConnection, stale: string | undefined): Promise<void> {
+    if (this.#credentials.kind !== 'saved') return;
+    const { store, context } = this.#credentials;
+    this.#authenticated = withFileLock(await store.lockFile(context), async () => {
+      const tokens = await store.readTokens(context);
+      if (isFresh(tokens) && tokens.accessToken !== stale) {
+        await connection.request('authenticate', { token: tokens.accessToken });
+        return;
+      }
+      const granted = v.parse(grant, await connection.request('refresh', { refreshToken: tokens.refreshToken }));
+      await store.writeTokens(context, { ...tokens, ...tokensOf(granted) });
+    });
+    await this.#authenticated;
+  }
+}
+
+/** What a login, an enrolment or a refresh leaves for the next command. */
+export function tokensOf({ accessToken, refreshToken, expiresAt, device }: v.InferOutput<typeof grant>): Tokens {
+  return { accessToken, refreshToken, expiresAt, ...(device === undefined ? {} : { device }) };
+}
+
+function isFresh(tokens: Tokens): tokens is Tokens & { readonly accessToken: string } {
+  if (tokens.accessToken === undefined || tokens.expiresAt === undefined) return false;
+  return Date.parse(tokens.expiresAt) - Date.now() > tokenReserveMilliseconds;
+}
+
+function canRefresh(failure: Failure, credentials: Credentials): boolean {
+  return credentials.kind === 'saved' && (failure.code === 'session-expired' || failure.code === 'login-required');
+}
+
+/** Failures after which nobody knows whether the request was carried out. */
+function mayHaveHappened({ code }: Failure): boolean {
+  return code === 'unreachable' || code === 'unconfirmed' || code === 'going-away';
+}
+
+function unconfirmed(lost: Failure, last: Failure, { operation }: Readonly<Record<string, unknown>>): Failure {
+  if (operation === undefined || !mayHaveHappened(last)) return last;
+  return new Failure('unconfirmed', `${lost.message} Whether the operation was counted is not known.`, {
+    hint: `Repeat the command with --operation ${operation}: it is counted once.`,
+  });
+}

@@ -1,0 +1,140 @@
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isOpenToOthers, writeFileAtomically } from '../file/private-file.ts';
+import { Failure } from '../model/failure.ts';
+
+/** A server this user knows, by the name `HOST:PORT` unless they chose another. */
+export interface Context {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  /** The server's authority, PEM: trusted since the first contact. */
+  readonly ca: string;
+  readonly user?: string | undefined;
+  /** Files with a client certificate and its key. */
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+}
+
+interface ContextFile {
+  readonly current?: string;
+  readonly contexts: Readonly<Record<string, Omit<Context, 'name'>>>;
+}
+
+/** What a login left behind, for the next command. `device` outlives a logout. */
+export interface Tokens {
+  readonly accessToken?: string;
+  readonly refreshToken?: string;
+  /** RFC 3339. */
+  readonly expiresAt?: string;
+  readonly device?: string;
+}
+
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9._:@[\]-]{0,99}$/;
+
+/** The user's contexts in the configuration folder, and their tokens in the state folder. */
+export class ContextStore {
+  readonly #file: string;
+  readonly #stateFolder: string;
+
+  constructor(configFolder: string, stateFolder: string) {
+    this.#file = join(configFolder, 'contexts.json');
+    this.#stateFolder = stateFolder;
+  }
+
+  async list(): Promise<{ current: string | undefined; contexts: readonly Context[] }> {
+    const { current, contexts } = await this.#read();
+    return { current, contexts: Object.entries(contexts).map(([name, context]) => ({ name, ...context })) };
+  }
+
+  /** The context of this name, or the current one. Failures: `not-found` for a name that is not there. */
+  async find(name: string | undefined): Promise<Context | undefined> {
+    const { current, contexts } = await this.list();
+    const found = contexts.find((context) => context.name === (name ?? current));
+    if (!found && name !== undefined) {
+      throw new Failure('not-found', `There is no context "${name}".`, { hint: 'See: secure-inv context list' });
+    }
+    return found;
+  }
+
+  /** Adds or replaces a context and makes it the current one. */
+  async save({ name, ...context }: Context): Promise<void> {
+    if (!namePattern.test(name) || name === '__proto__') {
+      throw new Failure('bad-params', `A context's name is made of letters, digits and . _ : @ - (got "${name}").`);
+    }
+    const { contexts } = await this.#read();
+    await this.#write({ current: name, contexts: { ...contexts, [name]: context } });
+  }
+
+  async use(name: string): Promise<void> {
+    await this.find(name);
+    await this.#write({ ...(await this.#read()), current: name });
+  }
+
+  /** Forgets a context with its tokens. */
+  async remove(name: string): Promise<void> {
+    await this.find(name);
+    const { current, contexts } = await this.#read();
+    const { [name]: _removed, ...rest } = contexts;
+    await this.#write({ ...(current === undefined || current === name ? {} : { current }), contexts: rest });
+    await rm(this.#tokenFile(name), { force: true });
+  }
+
+  /** Failures: `login-required` when the file is open to others: its tokens may be anybody's. */
+  async readTokens(name: string): Promise<Tokens> {
+    const file = this.#tokenFile(name);
+    let text: string;
+    try {
+      text = await readFile(file, 'utf8');
+    } catch (error) {
+      if (isMissing(error)) return {};
+      throw error;
+    }
+    if (await isOpenToOthers(file)) {
+      throw new Failure('login-required', `${file} holds your login and is open to others.`, {
+        hint: `Run: rm ${file} && secure-inv login`,
+      });
+    }
+    return parseOwn<Tokens>(text, file);
+  }
+
+  async writeTokens(name: string, tokens: Tokens): Promise<void> {
+    await writeFileAtomically(this.#tokenFile(name), JSON.stringify(tokens));
+  }
+
+  /** A file whose exclusive existence says that somebody is refreshing this context's tokens. */
+  async lockFile(name: string): Promise<string> {
+    await mkdir(this.#stateFolder, { recursive: true, mode: 0o700 });
+    return `${this.#tokenFile(name)}.lock`;
+  }
+
+  #tokenFile(name: string): string {
+    return join(this.#stateFolder, `${encodeURIComponent(name)}.json`);
+  }
+
+  async #read(): Promise<ContextFile> {
+    try {
+      return parseOwn<ContextFile>(await readFile(this.#file, 'utf8'), this.#file);
+    } catch (error) {
+      if (isMissing(error)) return { contexts: {} };
+      throw error;
+    }
+  }
+
+  async #write(contexts: ContextFile): Promise<void> {
+    await writeFileAtomically(this.#file, `${JSON.stringify(contexts, null, 2)}\n`);
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
+
+/** A file that this program wrote for itself. */
+function parseOwn<T>(text: string, file: string): T {
+  try {
+    return JSON.parse(text) as T; // Whoever can write here is the user; a wrong shape harms only them.
+  } catch {
+    throw new Failure('bad-params', `${file} is damaged.`, { hint: `Run: rm ${file}, and log in again.` });
+  }
+}

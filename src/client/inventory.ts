@@ -1,0 +1,49 @@
+import { v7 } from 'uuid';
+import type * as v from 'valibot';
+import type { Command, ObjectSchema } from '../command/command.ts';
+import { commands } from '../command/index.ts';
+import { openSession, type TargetOptions } from './target.ts';
+
+/** What logs in and out is `connect`'s own affair. */
+type Session = 'authenticate' | 'login' | 'refresh' | 'enroll' | 'logout' | 'passwd';
+type Callable = Exclude<(typeof commands)[number], { readonly name: Session }>;
+
+/** An operation id is made for whoever does not repeat one. */
+type Given<Params> = Params extends { operation: string } ? Omit<Params, 'operation'> & { operation?: string } : Params;
+type Method<C extends { readonly params: ObjectSchema; readonly result: ObjectSchema }> = (
+  params?: Given<v.InferInput<C['params']>>,
+) => Promise<v.InferOutput<C['result']>>;
+
+/** The commands whose names begin so, by the rest of their names. */
+type Methods<Prefix extends string> = {
+  readonly [C in Callable as C['name'] extends `${Prefix}${infer Rest}`
+    ? Rest extends `${string}.${string}`
+      ? never
+      : Rest
+    : never]: Method<C>;
+};
+
+/** A server's inventory as one user: a method for each command, `user.add` and its like below `user`. */
+export interface Inventory extends Methods<''> {
+  readonly user: Methods<'user.'>;
+  /** Ends the connection. */
+  close(): Promise<void>;
+}
+
+/** Opens the inventory that the options name. Failures: `login-required`, `not-found`, `bad-params`. */
+export async function openInventory(options: TargetOptions): Promise<Inventory> {
+  const { session } = await openSession(options);
+  const inventory: Record<string, unknown> = { close: () => session.close() };
+  for (const command of commands) {
+    const method = (params: Record<string, unknown> = {}) =>
+      session.call(command, needsOperation(command) ? { operation: v7(), ...params } : params);
+    const [first = '', second] = command.name.split('.');
+    if (second === undefined) inventory[first] = method;
+    else inventory[first] = { ...(inventory[first] as object), [second]: method }; // Only such groups have a dot.
+  }
+  return inventory as unknown as Inventory; // Built above from the very table that the type is made of.
+}
+
+function needsOperation({ params }: Command): boolean {
+  return 'entries' in params && 'operation' in (params.entries as object); // Each command takes a strict object.
+}

@@ -1,0 +1,142 @@
+import * as v from 'valibot';
+import { grant } from '../../command/field.ts';
+import { hello } from '../../command/hello.ts';
+import { whoami } from '../../command/whoami.ts';
+import { formatAddress } from '../../model/enrolment-link.ts';
+import { Failure } from '../../model/failure.ts';
+import { tokensOf } from '../call.ts';
+import { ClientConnection, type Endpoint, fetchAuthority } from '../connect.ts';
+import type { Context } from '../context.ts';
+import { findTarget, readCertificate, readGiven, type Target } from '../target.ts';
+import { ask, isInteractive } from '../terminal.ts';
+import { type PasswordSource, readPassword } from './password.ts';
+import { examplesText, type Shell, type ShellOptions, subcommand } from './shell.ts';
+
+interface LoginFlags extends PasswordSource {
+  readonly user?: string;
+  readonly fingerprint?: string;
+}
+
+const triesMax = 3;
+
+/** `login`: asks user and password, and at first contact whether this is the right server, as ssh does. */
+export function addLogin(shell: Shell): void {
+  subcommand(shell.program, ['login'], 'Log in to a server; it becomes the current context.')
+    .option('--user <name>', 'the user (asked for when left out)')
+    .option('--password-stdin', 'read the password from standard input')
+    .option('--fingerprint <sha256>', 'trust the server whose authority has this fingerprint, without asking')
+    .addHelpText(
+      'after',
+      examplesText([
+        'secure-inv login',
+        'secure-inv login --server inv.example.com --user clerk1',
+        'secure-inv login --cert clerk1.pem --key clerk1-key.pem',
+      ]),
+    )
+    .action(async (flags: LoginFlags) => {
+      const options = shell.options();
+      const target = await findTarget(options);
+      const ca = await trust(target, options, flags.fingerprint);
+      const certificate = await readCertificate(options, target.context);
+      const endpoint = { host: target.host, port: target.port, ca, certificate };
+      const files = options.cert === undefined ? target.context : options;
+      const name = options.context ?? target.context?.name ?? formatAddress(target.host, target.port);
+      const context = { name, host: target.host, port: target.port, ca, cert: files?.cert, key: files?.key };
+      if (certificate && (await certificateIsEnough(endpoint))) await loginByCertificate(target, context, endpoint);
+      else await loginByPassword(target, context, endpoint, { ...options, ...flags });
+    });
+}
+
+/** The authority to trust: given, known from before, or shown and agreed to. */
+async function trust(target: Target, { ca }: ShellOptions, fingerprint: string | undefined): Promise<string> {
+  const { host, port, context } = target;
+  if (ca !== undefined) return readGiven(ca, '--ca');
+  if (context && fingerprint === undefined) return context.ca;
+  const authority = await fetchAuthority(host, port);
+  if (fingerprint !== undefined) {
+    const plain = (text: string) =>
+      text
+        .replace(/^sha256:/i, '')
+        .replaceAll(':', '')
+        .toUpperCase();
+    if (fingerprint === authority.fingerprint || plain(fingerprint) === plain(authority.shownFingerprint))
+      return authority.pem;
+    throw new Failure('untrusted', `The authority of ${formatAddress(host, port)} has another fingerprint.`, {
+      hint: `It shows ${authority.shownFingerprint}. Do not log in unless the operator confirms it.`,
+    });
+  }
+  const shown = `You were never logged in to ${formatAddress(host, port)}. Its authority's SHA-256 fingerprint is\n  ${authority.shownFingerprint}\n`;
+  if (!isInteractive()) {
+    throw new Failure('untrusted', shown.replaceAll('\n', ' ').trim(), {
+      hint: 'Compare it with the one the server printed, then add --fingerprint SHA256 (or --ca FILE).',
+    });
+  }
+  process.stderr.write(`${shown}The server prints it when it starts. `);
+  const answer = await ask('Is it the same (yes or no)? ');
+  if (answer.toLowerCase() === 'yes') return authority.pem;
+  throw new Failure('untrusted', 'Not logged in: you did not trust the server.', {
+    hint: 'Ask the operator for the fingerprint, or for an enrolment link, which contains it.',
+  });
+}
+
+async function certificateIsEnough(endpoint: Endpoint): Promise<boolean> {
+  const { authMode } = await once(endpoint, async (connection) =>
+    v.parse(hello.result, await connection.request('hello', {})),
+  );
+  return authMode === 'mutual' || authMode === 'either';
+}
+
+async function loginByCertificate({ store }: Target, context: Context, endpoint: Endpoint): Promise<void> {
+  const { user, role } = await once(endpoint, async (connection) =>
+    v.parse(whoami.result, await connection.request('whoami', {})),
+  );
+  await store.save({ ...context, user });
+  await store.writeTokens(context.name, {});
+  process.stdout.write(`You are logged in to ${context.name} as ${user} (${role}), by certificate.\n`);
+}
+
+async function loginByPassword(
+  { store, context: known }: Target,
+  context: Context,
+  endpoint: Endpoint,
+  flags: LoginFlags & ShellOptions,
+): Promise<void> {
+  const user = flags.user ?? (await askUser(known?.user));
+  const { device } = await store.readTokens(context.name);
+  for (let tries = 1; ; tries++) {
+    // Asked before connecting: the server does not wait for people.
+    const password = await readPassword(flags);
+    try {
+      const params = { user, password, ...(device === undefined ? {} : { device }) };
+      const granted = await once(endpoint, async (connection) =>
+        v.parse(grant, await connection.request('login', params)),
+      );
+      await store.save({ ...context, user });
+      await store.writeTokens(context.name, tokensOf(granted));
+      process.stdout.write(
+        flags.json
+          ? `${JSON.stringify({ user, role: granted.role, context: context.name })}\n`
+          : `You are logged in to ${context.name} as ${user} (${granted.role}).\n`,
+      );
+      return;
+    } catch (error) {
+      const typed = isInteractive() && !flags.passwordStdin && flags.passwordFile === undefined;
+      const again = error instanceof Failure && error.code === 'login-failed' && typed && tries < triesMax;
+      if (!again) throw error;
+      process.stderr.write(`${error.message} Try again.\n`);
+    }
+  }
+}
+
+async function askUser(known: string | undefined): Promise<string> {
+  return (await ask(known === undefined ? 'User: ' : `User [${known}]: `)) || (known ?? '');
+}
+
+async function once<T>(endpoint: Endpoint, use: (connection: ClientConnection) => Promise<T>): Promise<T> {
+  const connection = await ClientConnection.open(endpoint);
+  try {
+    return await use(connection);
+  } finally {
+    connection.close();
+  }
+}

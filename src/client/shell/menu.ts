@@ -1,0 +1,69 @@
+import { v7 } from 'uuid';
+import { add } from '../../command/add.ts';
+import { checkParams } from '../../command/check.ts';
+import type { Command } from '../../command/command.ts';
+import { view } from '../../command/view.ts';
+import { Failure, failures } from '../../model/failure.ts';
+import { openSession } from '../target.ts';
+import { type LineReader, openLineReader } from '../terminal.ts';
+import { parseNumber, print } from './remote.ts';
+import { examplesText, type Shell, subcommand } from './shell.ts';
+
+const choices = '\n1. Add Item to Inventory\n2. View Inventory\n3. Exit\n';
+
+/** `menu`: the numbered menu of the original exercise, for people who want prompts. */
+export function addMenu(shell: Shell): void {
+  subcommand(shell.program, ['menu'], 'Work with a numbered menu.')
+    .addHelpText('after', examplesText(['secure-inv menu']))
+    .action(async () => {
+      const { session, endpoint } = await openSession(shell.options());
+      const reader = openLineReader();
+      const call = async (command: Command, params: Record<string, unknown>) =>
+        print(command, await session.call(command, params), false, endpoint);
+      try {
+        await loop(reader, call);
+      } finally {
+        reader.close();
+        await session.close();
+      }
+    });
+}
+
+type Call = (command: Command, params: Record<string, unknown>) => Promise<void>;
+
+async function loop(reader: LineReader, call: Call): Promise<void> {
+  for (;;) {
+    process.stdout.write(choices);
+    const choice = (await reader.ask('Enter your choice: '))?.trim();
+    if (choice === '3' || choice === undefined) return;
+    try {
+      if (choice === '1') await addItem(reader, call);
+      else if (choice === '2') await call(view, {});
+      else process.stdout.write('Invalid choice. Try again.\n');
+    } catch (error) {
+      // What another try can mend is said here; without a login or a server there is no going on.
+      if (!(error instanceof Failure) || ![1, 4, 5].includes(failures[error.code].exit)) throw error;
+      process.stdout.write(`${error.message}\n`);
+    }
+  }
+}
+
+async function addItem(reader: LineReader, call: Call): Promise<void> {
+  const item = await reader.ask('Enter item name: ');
+  if (item === undefined) return;
+  checkParams(view, { items: [item] }); // A bad name is told before the quantity is asked.
+  const operation = v7();
+  for (;;) {
+    const typed = await reader.ask('Enter quantity: ');
+    if (typed === undefined) return;
+    const params = { item, quantity: parseNumber(typed.trim()), operation };
+    try {
+      checkParams(add, params);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      process.stdout.write(`${error.message} Try again.\n`);
+      continue;
+    }
+    return call(add, params);
+  }
+}

@@ -1,0 +1,27 @@
+import { passwd } from '../../command/passwd.ts';
+import { Failure } from '../../model/failure.ts';
+import { tokensOf } from '../call.ts';
+import { findTarget, openSession } from '../target.ts';
+import { readNewPassword, readPassword } from './password.ts';
+import { examplesText, type Shell, subcommand } from './shell.ts';
+
+/** `passwd`: a new password; this login goes on, all others end. */
+export function addPasswd(shell: Shell): void {
+  subcommand(shell.program, ['passwd'], passwd.summary)
+    .addHelpText('after', examplesText(['secure-inv passwd']))
+    .action(async () => {
+      const options = shell.options();
+      const { store, context } = await findTarget(options);
+      if (!context)
+        throw new Failure('login-required', 'You are not logged in to any server.', { hint: 'Run: secure-inv login' });
+      const { session } = await openSession(options);
+      try {
+        const current = await readPassword({}, 'Current password: ');
+        const granted = await session.call(passwd, { current, password: await readNewPassword({}) });
+        await store.writeTokens(context.name, tokensOf(granted));
+        process.stdout.write('Your password is changed. Your other logins have ended.\n');
+      } finally {
+        await session.close();
+      }
+    });
+}

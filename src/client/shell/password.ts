@@ -1,0 +1,28 @@
+import { readGiven } from '../target.ts';
+import { askHidden, readPasswordFromInput } from '../terminal.ts';
+
+/** Where a password comes from; never a command line. */
+export interface PasswordSource {
+  readonly passwordStdin?: boolean | undefined;
+  readonly passwordFile?: string | undefined;
+}
+
+/** A password: from standard input, a file, or somebody at the terminal, unseen. */
+export async function readPassword(source: PasswordSource, prompt = 'Password: '): Promise<string> {
+  if (source.passwordStdin) return readPasswordFromInput();
+  if (source.passwordFile !== undefined) {
+    const text = await readGiven(source.passwordFile, 'SECURE_INV_PASSWORD_FILE');
+    return text.split(/\r?\n/, 1)[0] ?? '';
+  }
+  return askHidden(prompt);
+}
+
+/** A new password; at a terminal twice, because nobody sees what they type. */
+export async function readNewPassword(source: PasswordSource): Promise<string> {
+  if (source.passwordStdin || source.passwordFile !== undefined) return readPassword(source);
+  for (;;) {
+    const password = await askHidden('New password (12 characters or more): ');
+    if ((await askHidden('Once more: ')) === password) return password;
+    process.stderr.write('These are not the same. Try again.\n');
+  }
+}

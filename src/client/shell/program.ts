@@ -1,0 +1,42 @@
+import { Command as Words } from 'commander';
+import { commands } from '../../command/index.ts';
+import { addCompletion } from './completion.ts';
+import { addContext } from './context.ts';
+import { addEnroll } from './enroll.ts';
+import { addLogin } from './login.ts';
+import { addLogout } from './logout.ts';
+import { addMenu } from './menu.ts';
+import { addPasswd } from './passwd.ts';
+import { addRemote } from './remote.ts';
+import { examplesText, type Shell, type ShellOptions } from './shell.ts';
+
+/** The command line of `secure-inv`: what the command table says, and what only a client can do. */
+export function buildProgram(environment: ShellOptions, version: string): Words {
+  const program = new Words('secure-inv')
+    .description('Add, take and view stock on a secure-inv server.')
+    .version(version)
+    .option('--json', 'print results and errors as JSON')
+    .option('--context <name>', 'use this context instead of the current one')
+    .option('--server <host:port>', 'use this server')
+    .option('--ca <file>', 'trust this authority (PEM) for the server')
+    .option('--cert <file>', 'show this client certificate (PEM)')
+    .option('--key <file>', 'the key of that certificate (PEM)')
+    .addHelpText('after', examplesText(['secure-inv login', 'secure-inv add Maggi 200', 'secure-inv view']))
+    .configureOutput({ writeErr: () => undefined }) // Its messages are printed once, in our form.
+    .showSuggestionAfterError(true)
+    .exitOverride();
+  const shell: Shell = { program, options: () => ({ ...environment, ...given(program.opts()) }) };
+  addEnroll(shell);
+  addLogin(shell);
+  for (const command of commands) addRemote(shell, command);
+  addPasswd(shell);
+  addLogout(shell);
+  addContext(shell);
+  addMenu(shell);
+  addCompletion(shell);
+  return program;
+}
+
+function given<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T; // Fewer keys.
+}

@@ -1,0 +1,98 @@
+import { Option } from 'commander';
+import { v7 } from 'uuid';
+import * as v from 'valibot';
+import { checkParams } from '../../command/check.ts';
+import type { Command } from '../../command/command.ts';
+import { formatEnrolmentLink } from '../../model/enrolment-link.ts';
+import type { Endpoint } from '../connect.ts';
+import { fingerprintOf } from '../connect.ts';
+import { openSession } from '../target.ts';
+import { openScreen } from '../terminal.ts';
+import { examplesText, type Shell, subcommand } from './shell.ts';
+
+/** Adds a command of the table: its words, options and help come from its schema. Without a `shell` it has none. */
+export function addRemote(shell: Shell, command: Command): void {
+  if (!command.shell) return;
+  const { words, options = {}, examples } = command.shell;
+  const line = subcommand(shell.program, command.name.split('.'), command.summary);
+  const fields = fieldsOf(command);
+  const positional = words.map((word) => word.replace(/[<>[\].]/g, ''));
+  for (const [at, name] of positional.entries()) {
+    line.argument(words[at] ?? '', fields.get(name)?.description);
+  }
+  for (const [name, field] of fields) {
+    if (positional.includes(name) || field.kind === 'array') continue;
+    const flag = `--${options[name] ?? name}`;
+    const option = new Option(field.kind === 'boolean' ? flag : `${flag} <${name}>`, field.description);
+    // An operation is required on the wire, and made here for whoever does not repeat one.
+    line.addOption(option.makeOptionMandatory(field.required && name !== 'operation'));
+  }
+  line.addHelpText('after', examplesText(examples));
+  line.action(async (...given: unknown[]) => {
+    const params: Record<string, unknown> = {};
+    for (const [at, name] of positional.entries()) put(params, name, fields.get(name), given[at]);
+    const opts: Record<string, unknown> = line.opts();
+    for (const [name, field] of fields) {
+      if (!positional.includes(name)) put(params, name, field, opts[camelCase(options[name] ?? name)]);
+    }
+    if (fields.has('operation')) params['operation'] ??= v7();
+    await run(shell, command, params);
+  });
+}
+
+async function run(shell: Shell, command: Command, params: Record<string, unknown>): Promise<void> {
+  checkParams(command, params); // Here first: a slip of the hand costs no round trip.
+  const options = shell.options();
+  const { session, endpoint } = await openSession(options);
+  try {
+    print(command, await session.call(command, params), options.json, endpoint);
+  } finally {
+    await session.close();
+  }
+}
+
+/** Prints a result for a program, or for a person. */
+export function print(command: Command, result: Record<string, unknown>, json = false, endpoint: Endpoint): void {
+  const { host, port, ca } = endpoint;
+  const screen = openScreen((code) => formatEnrolmentLink({ host, port, code, fingerprint: fingerprintOf(ca) }));
+  const text = json ? JSON.stringify(result) : command.shell?.render(result, screen);
+  process.stdout.write(`${text}\n`);
+}
+
+interface Field {
+  readonly kind: string;
+  readonly required: boolean;
+  readonly description: string;
+}
+
+function fieldsOf({ params }: Command): ReadonlyMap<string, Field> {
+  const fields = new Map<string, Field>();
+  for (const [name, schema] of Object.entries(entriesOf(params))) {
+    const inner = 'wrapped' in schema ? (schema.wrapped as v.GenericSchema) : schema; // `optional` wraps a schema.
+    fields.set(name, {
+      kind: inner.type,
+      required: schema === inner,
+      description: v.getDescription(inner) ?? '',
+    });
+  }
+  return fields;
+}
+
+/** Every command's parameters are a strict object, perhaps in a pipe, which keeps `entries`. */
+function entriesOf(params: v.GenericSchema): Readonly<Record<string, v.GenericSchema>> {
+  return 'entries' in params ? (params.entries as Record<string, v.GenericSchema>) : {};
+}
+
+function put(params: Record<string, unknown>, name: string, field: Field | undefined, given: unknown): void {
+  if (given === undefined || (Array.isArray(given) && given.length === 0)) return;
+  params[name] = field?.kind === 'number' && typeof given === 'string' ? parseNumber(given) : given;
+}
+
+/** Numbers are typed in full: "1e3", "12x" and what no number holds exactly stay text, which the schema then refuses. */
+export function parseNumber(text: string): number | string {
+  return text.length <= 17 && /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+}
+
+function camelCase(flag: string): string {
+  return flag.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -1,0 +1,98 @@
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
+import { Failure } from '../model/failure.ts';
+import { ClientSession } from './call.ts';
+import type { Endpoint } from './connect.ts';
+import { type Context, ContextStore } from './context.ts';
+
+/** Where and who, as options, environment or a caller's code say it. Files as paths. */
+export interface TargetOptions {
+  readonly context?: string | undefined;
+  /** HOST, HOST:PORT or [IPv6]:PORT. */
+  readonly server?: string | undefined;
+  readonly ca?: string | undefined;
+  readonly cert?: string | undefined;
+  readonly key?: string | undefined;
+  readonly token?: string | undefined;
+  readonly configFolder: string;
+  readonly stateFolder: string;
+}
+
+const defaultPort = 7443;
+
+/** The server and the context that a command is about. */
+export interface Target {
+  readonly store: ContextStore;
+  /** Absent for a server that was never logged in to. */
+  readonly context: Context | undefined;
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Finds the context: by name, by server, or the current one. Failures: `not-found`, `bad-params`. */
+export async function findTarget(options: TargetOptions): Promise<Target> {
+  const store = new ContextStore(options.configFolder, options.stateFolder);
+  const named = options.context === undefined ? undefined : await store.find(options.context);
+  if (options.server === undefined) {
+    const context = named ?? (await store.find(undefined));
+    return { store, context, host: context?.host ?? '127.0.0.1', port: context?.port ?? defaultPort };
+  }
+  const { host, port } = parseServer(options.server);
+  const { current, contexts } = await store.list();
+  const candidates = contexts.filter((context) => context.host === host && context.port === port);
+  const context = named ?? candidates.find(({ name }) => name === current) ?? candidates[0];
+  return { store, context, host, port };
+}
+
+/** A session for the target. Failures: `login-required` for a server never logged in to, `bad-params` for files. */
+export async function openSession(options: TargetOptions): Promise<{ session: ClientSession; endpoint: Endpoint }> {
+  const { store, context, host, port } = await findTarget(options);
+  const ca = options.ca === undefined ? context?.ca : await readGiven(options.ca, '--ca');
+  if (ca === undefined) {
+    throw new Failure('login-required', 'You are not logged in to any server.', {
+      hint: 'Run: secure-inv login, or with the link you were given: secure-inv enroll',
+    });
+  }
+  const certificate = await readCertificate(options, context);
+  const endpoint = { host, port, ca, certificate };
+  if (options.token !== undefined)
+    return { session: new ClientSession(endpoint, { kind: 'token', token: options.token }), endpoint };
+  // A certificate given for this command stands for its user, whoever is logged in here.
+  if (options.cert !== undefined || context === undefined) {
+    return { session: new ClientSession(endpoint, { kind: 'certificate' }), endpoint };
+  }
+  return { session: new ClientSession(endpoint, { kind: 'saved', store, context: context.name }), endpoint };
+}
+
+/** The client certificate that options or the context name, if any. */
+export async function readCertificate(
+  options: Pick<TargetOptions, 'cert' | 'key'>,
+  context: Pick<Context, 'cert' | 'key'> | undefined,
+): Promise<Endpoint['certificate']> {
+  const { cert, key } = options.cert === undefined ? (context ?? {}) : options;
+  if (cert === undefined) return undefined;
+  if (key === undefined) {
+    throw new Failure('bad-params', '--cert needs the key that belongs to it.', { hint: 'Add --key FILE.' });
+  }
+  return { cert: await readGiven(cert, '--cert'), key: await readGiven(key, '--key') };
+}
+
+/** Reads a file that somebody named. Failures: `bad-params`. */
+export async function readGiven(path: string, what: string): Promise<string> {
+  const file = path.startsWith('~/') ? resolve(homedir(), path.slice(2)) : path;
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const reason = error instanceof Error && 'code' in error ? error.code : error;
+    throw new Failure('bad-params', `${what}: ${file} cannot be read (${reason}).`);
+  }
+}
+
+function parseServer(text: string): { host: string; port: number } {
+  const [, host, port] = /^(\[[0-9a-fA-F:.]+\]|[^:\s/]+)(?::(\d{1,5}))?$/.exec(text) ?? [];
+  if (host === undefined || Number(port ?? 0) > 65535) {
+    throw new Failure('bad-params', `A server is HOST or HOST:PORT (got ${JSON.stringify(text)}).`);
+  }
+  return { host: host.replace(/^\[|\]$/g, ''), port: port === undefined ? defaultPort : Number(port) };
+}
