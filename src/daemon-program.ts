@@ -71,6 +71,7 @@ async function serve({ config, overrides }: LoadedServerConfig): Promise<void> {
     ].join('\n'),
   );
   stopOnSignals(daemon);
+  await daemon.inviteFirstAdministrator();
 }
 
 function printLink(link: string, expiresAt: number): void {

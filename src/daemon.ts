@@ -24,12 +24,14 @@ export interface Daemon {
   /** SHA-256 of the server authority, as `openssl x509 -fingerprint -sha256` writes it. */
   readonly fingerprint: string;
   readonly log: Logger;
+  /** Calls `onLink` if nobody can administer the server. */
+  inviteFirstAdministrator(): Promise<void>;
   /** Finishes what is in flight, closes the store, and resolves. */
   close(): Promise<void>;
 }
 
 export interface DaemonOptions {
-  /** Called with a fresh enrolment link while nobody can administer the server. */
+  /** Takes a fresh enrolment link for the first administrator; again when the one before was spent in vain. */
   readonly onLink: (link: string, expiresAt: number) => void;
 }
 
@@ -43,17 +45,19 @@ export async function openDaemon(config: ServerConfig, { onLink }: DaemonOptions
 
   const store = await openStore(config.store, { exclusive: true });
   try {
-    const auth = await openAuthentication(config, store, log, () => void inviteFirst());
+    const inviteAgain = () =>
+      void inviteFirst().catch((error: unknown) => log.warn({ err: error }, 'cannot make another enrolment link'));
+    const auth = await openAuthentication(config, store, log, inviteAgain);
     const identify = (source: string, presented: PresentedCertificate | null) => new Identity(auth, source, presented);
     const services = { store, auth, identify, log, server: { version, authMode: config.auth.mode } };
     const listener = await Listener.open({ ...config.listen, credentials: certificates }, services);
     const inviteFirst = () => inviteFirstAdministrator(config, auth.accounts, certificates, listener.port, onLink);
-    await inviteFirst();
     log.info({ host: config.listen.host, port: listener.port, mode: config.auth.mode }, 'listening');
     return {
       port: listener.port,
       fingerprint: certificates.fingerprint,
       log,
+      inviteFirstAdministrator: inviteFirst,
       async close() {
         await listener.drain();
         await store.close();

@@ -4,9 +4,6 @@ import { enrolmentHours, firstEnrolmentMinutes } from '../model/limits.ts';
 import type { Role } from '../model/user.ts';
 import type { Enrolment, SessionRecord, Store, UserRecord } from '../store/store.ts';
 
-/** Ends a user's access from the moment it is called. */
-type Listener = () => void;
-
 /** A new or reset user, and the code that nobody can read again. */
 export interface Invitation {
   readonly user: UserRecord;
@@ -28,7 +25,6 @@ export class Accounts {
   readonly #byId = new Map<number, UserRecord>();
   readonly #byName = new Map<string, UserRecord>();
   readonly #sessions = new Map<string, SessionRecord>();
-  readonly #listeners = new Set<Listener>();
 
   private constructor(store: Store, now: () => number) {
     this.#store = store;
@@ -40,11 +36,6 @@ export class Accounts {
     await accounts.#load();
     store.onOutsideChange(() => void accounts.#load().catch(onError));
     return accounts;
-  }
-
-  /** Calls back after anybody's access may have ended. */
-  onChange(listener: Listener): void {
-    this.#listeners.add(listener);
   }
 
   byId(id: number): UserRecord | undefined {
@@ -122,7 +113,6 @@ export class Accounts {
     const ended = await this.#store.addSession(session, sessionsPerUserMax);
     for (const id of ended) this.#sessions.delete(id);
     this.#sessions.set(session.id, session);
-    if (ended.length > 0) this.#tell();
   }
 
   async rotateSession(session: SessionRecord): Promise<boolean> {
@@ -135,7 +125,6 @@ export class Accounts {
   async endSession(id: string): Promise<void> {
     // Memory first: between here and the commit nobody is let in who should not be.
     this.#sessions.delete(id);
-    this.#tell();
     await this.#store.endSession(id);
   }
 
@@ -153,7 +142,6 @@ export class Accounts {
   #keep(user: UserRecord): UserRecord {
     this.#byId.set(user.id, user);
     this.#byName.set(user.user, user);
-    this.#tell();
     return user;
   }
 
@@ -174,11 +162,6 @@ export class Accounts {
       this.#byId.set(user.id, user);
       this.#byName.set(user.user, user);
     }
-    this.#tell();
-  }
-
-  #tell(): void {
-    for (const listener of this.#listeners) listener();
   }
 }
 

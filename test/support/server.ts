@@ -40,7 +40,11 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const certs = join(folder, 'certs');
   await ensureCertificates(certs, []);
   let link = '';
-  const open = () => openDaemon(configFor(folder, options), { onLink: (printed) => (link = printed) });
+  const open = async () => {
+    const opened = await openDaemon(configFor(folder, options), { onLink: (printed) => (link = printed) });
+    await opened.inviteFirstAdministrator();
+    return opened;
+  };
   let daemon: Daemon = await open();
   onTestFinished(() => daemon.close());
   return {
