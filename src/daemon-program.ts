@@ -98,8 +98,11 @@ function stopOnSignals(daemon: Daemon): void {
       },
     );
   };
-  // SIGHUP is a terminal that was closed.
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+  // The terminal was closed. Without one (nohup, systemd) the signal must not end the server, as it would by default.
+  const onTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
+  process.on('SIGHUP', onTerminal ? stop : () => daemon.log.info('SIGHUP ignored: restart to take up changes'));
 }
 
 async function check(program: Command): Promise<void> {

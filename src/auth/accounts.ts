@@ -126,6 +126,8 @@ export class Accounts {
     // Memory first: between here and the commit nobody is let in who should not be.
     this.#sessions.delete(id);
     await this.#store.endSession(id);
+    // And once more, in case everything was read again meanwhile.
+    this.#sessions.delete(id);
   }
 
   #named(user: string): UserRecord {

@@ -11,8 +11,8 @@ export function isInteractive(): boolean {
 }
 
 /** Asks and returns the trimmed line. Failures: `bad-params` when nobody is there, or Ctrl-C or Ctrl-D was the answer. */
-export function ask(prompt: string): Promise<string> {
-  return prompted(prompt, false);
+export async function ask(prompt: string): Promise<string> {
+  return (await prompted(prompt, false)).trim();
 }
 
 /** Asks without showing what is typed. */
@@ -28,9 +28,12 @@ async function prompted(prompt: string, silent: boolean): Promise<string> {
   }
   const { read } = await import('read');
   try {
-    return (await read({ prompt, silent, output: process.stderr })).trim();
+    return await read({ prompt, silent, output: process.stderr });
   } catch {
+    if (!silent) process.stderr.write('\n');
     throw new Failure('bad-params', 'Cancelled.');
+  } finally {
+    if (silent) process.stderr.write('\n'); // The Enter that ended it was not shown either.
   }
 }
 

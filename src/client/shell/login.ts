@@ -71,7 +71,7 @@ async function trust(target: Target, { ca }: ShellOptions, fingerprint: string |
       hint: 'Compare it with the one the server printed, then add --fingerprint SHA256 (or --ca FILE).',
     });
   }
-  process.stderr.write(`${shown}The server prints it when it starts. `);
+  process.stderr.write(`${shown}The server prints it when it starts.\n`);
   const answer = await ask('Is it the same (yes or no)? ');
   if (answer.toLowerCase() === 'yes') return authority.pem;
   throw new Failure('untrusted', 'Not logged in: you did not trust the server.', {
