@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Failure } from '../model/failure.ts';
 import { enrolmentHours, firstEnrolmentMinutes } from '../model/limits.ts';
+import { userNamePattern, userNameRule } from '../model/name.ts';
 import type { Role } from '../model/user.ts';
 import type { Enrolment, SessionRecord, Store, UserRecord } from '../store/store.ts';
 
@@ -78,6 +79,7 @@ export class Accounts {
    * the host who is shut out.
    */
   async inviteAdministrator(user: string): Promise<Invitation> {
+    if (!userNamePattern.test(user)) throw new Failure('bad-params', `${userNameRule} (got ${JSON.stringify(user)}).`);
     const known = this.byName(user);
     if (!known) return this.invite(user, 'admin', firstEnrolmentMinutes);
     if (known.role !== 'admin') await this.setRole(user, 'admin');
@@ -98,7 +100,10 @@ export class Accounts {
 
   /** Failures: `not-found`, `conflict` for the last administrator. */
   async setEnabled(user: string, enabled: boolean): Promise<UserRecord> {
-    return this.#keepWithoutSessions(await this.#store.setEnabled(this.#named(user).id, enabled));
+    const known = this.#named(user);
+    // Nothing would change, and the sessions of somebody who is enabled already go on.
+    if (known.enabled === enabled) return known;
+    return this.#keepWithoutSessions(await this.#store.setEnabled(known.id, enabled));
   }
 
   async setPassword(userId: number, passwordHash: string): Promise<UserRecord> {

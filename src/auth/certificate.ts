@@ -52,7 +52,7 @@ const explanations: Readonly<Record<RefusalReason, string>> = {
 export function certificateRefused(reason: RefusalReason): Failure {
   const hint =
     reason === 'revocation-list'
-      ? 'The operator can renew it: npm run gen-certs -- renew-crl'
+      ? 'The operator can renew it: npm run gen-certs'
       : 'Ask the operator for a new one: npm run gen-certs -- client NAME';
   return new Failure('certificate-refused', explanations[reason], { reason, hint });
 }

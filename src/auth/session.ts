@@ -113,5 +113,5 @@ function ageOf(secret: Uint8Array, session: SessionRecord, keys: KeyRing): numbe
 }
 
 function unknownSession(): Failure {
-  return new Failure('login-required', 'This refresh token is not valid here.', { hint: 'Run: secure-inv login' });
+  return new Failure('login-required', 'This login was ended.', { hint: 'Run: secure-inv login' });
 }

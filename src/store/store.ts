@@ -71,8 +71,12 @@ export interface Store {
    * Failures: `not-found` (unknown item or location), `out-of-stock`, `conflict`, `bad-params` (precision, 10^12).
    */
   apply(intent: OperationIntent, now: number): Promise<readonly MovementResult[]>;
+  /**
+   * Archived items are not shown. With `location`: only items that were ever there, and their quantities there. A
+   * `cursor` is good for the same sort. Failures: `not-found` (unknown item or location), `bad-params` (cursor, search).
+   */
   view(query: StockQuery): Promise<StockPage>;
-  /** Newest first. */
+  /** Newest first. `since` and `until` both belong to the time asked for. Failures: `not-found`, `bad-params`. */
   history(query: HistoryQuery): Promise<HistoryPage>;
   head(): Promise<LedgerHead>;
 
@@ -93,7 +97,7 @@ export interface Store {
   redeemEnrolment(hash: Uint8Array, now: number): Promise<number | undefined>;
 
   sessions(now: number): Promise<readonly SessionRecord[]>;
-  /** A user's oldest sessions beyond `sessionsMax` end; their ids are returned. */
+  /** A user's oldest sessions beyond `sessionsMax`, and everybody's that have expired, end; their ids are returned. */
   addSession(session: SessionRecord, sessionsMax: number): Promise<readonly string[]>;
   /** Replaces the refresh token if the session is still at `session.generation - 1`; says whether it was. */
   rotateSession(session: SessionRecord): Promise<boolean>;

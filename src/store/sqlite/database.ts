@@ -3,6 +3,12 @@ import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlit
 /** Another process may hold the write lock for as long as its one short transaction takes. */
 const busyMillisecondsMax = 5000;
 
+/**
+ * The log goes into the database file when it has 16 MiB. Measured in turns at batches of 64 (medians of 6): 40,800 adds
+ * a second with SQLite's 1,000 pages, 44,700 with 4,000, 46,200 with 16,000, whose 64 MiB are too much for 3 % more.
+ */
+const checkpointPages = 4000;
+
 const primaryCodeMask = 0xff;
 export const sqliteBusy = 5;
 export const sqliteFull = 13;
@@ -99,6 +105,7 @@ function connect(path: string): DatabaseSync {
   try {
     // With NORMAL a power cut loses commits that were acknowledged; FULL syncs the log at every commit.
     connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    connection.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`);
     return connection;
   } catch (error) {
     connection.close();

@@ -24,15 +24,16 @@ type Result<M extends Method> = Awaited<ReturnType<Store[M]>>;
 
 /** As `openStore`, for a path. */
 export async function openSqliteStore(path: string, { exclusive }: OpenOptions): Promise<Store> {
-  // Compiled or not, the worker lies beside this file and has the same kind of name.
-  const url = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url);
+  const source = new URL('./worker.ts', import.meta.url);
+  // Compiled, the worker lies beside this file, too.
+  const url = import.meta.url.endsWith('.ts') ? source : new URL(source.href.replace(/ts$/, 'js'));
   const workerData: WorkerOptions = { path, exclusive };
   const worker = new Worker(url, { workerData, execArgv: ['--disable-warning=ExperimentalWarning'] });
   return SqliteStore.open(worker);
 }
 
 /** The main thread's side: each method is a message, and the calls of one turn of the event loop share one. */
-class SqliteStore implements Store {
+export class SqliteStore implements Store {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   readonly #listeners = new Set<() => void>();

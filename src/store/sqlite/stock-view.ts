@@ -58,7 +58,8 @@ function select(database: Database, query: StockQuery, location: Location | unde
   const conditions = ['item.archived_at IS NULL'];
   const values: SQLInputValue[] = [];
   const quantity = location ? 'balance.quantity' : 'item.total';
-  const join = location ? 'JOIN balance ON balance.item_id = item.id AND balance.location_id = ?' : '';
+  // CROSS keeps the items outside, in the order of their index, so that a page ends the search.
+  const join = location ? 'CROSS JOIN balance ON balance.item_id = item.id AND balance.location_id = ?' : '';
   if (location) values.push(location.id);
   if (query.items) {
     conditions.push('item.id IN (SELECT value FROM json_each(?))');

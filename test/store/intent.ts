@@ -1,0 +1,37 @@
+import { randomUUID } from 'node:crypto';
+import type { OperationIntent } from '../../src/model/stock.ts';
+import type { SessionRecord } from '../../src/store/store.ts';
+
+/** One line as a test writes it: item, whole pieces, and perhaps a location. */
+export type Line = readonly [item: string, pieces: number, location?: string];
+
+/** A wish of user 1 to add or take, with a new operation id unless `more` has one. */
+export function intentOf(
+  kind: 'add' | 'take',
+  lines: readonly Line[],
+  more: Partial<OperationIntent> = {},
+): OperationIntent {
+  return {
+    kind,
+    operation: randomUUID(),
+    lines: lines.map(([item, pieces, location = 'main']) => ({ item, location, quantity: pieces * 1000 })),
+    note: null,
+    allowNewCode: false,
+    userId: 1,
+    credential: 'session:test',
+    source: '127.0.0.1',
+    ...more,
+  };
+}
+
+/** A session of a user that was made at `createdAt` and lasts 100 ms. */
+export function sessionOf(id: string, userId: number, createdAt: number): SessionRecord {
+  const refreshHash = new Uint8Array(32).fill(1);
+  const times = { createdAt, expiresAt: createdAt + 100, refreshedAt: createdAt };
+  return { id, userId, ...times, refreshHash, generation: 0, certificate: null };
+}
+
+/** A hash that stands for that of a secret. */
+export function hashOf(byte: number): Uint8Array {
+  return new Uint8Array(32).fill(byte);
+}

@@ -1,0 +1,144 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { openStore } from '../../src/store/open.ts';
+import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { storeContract } from './contract.ts';
+import { intentOf } from './intent.ts';
+
+storeContract('sqlite', (folder) => openStore(`sqlite:${join(folder, 'inv.db')}`, { exclusive: true }));
+
+describe('an sqlite store', () => {
+  let folder = '';
+  let path = '';
+  const open = (exclusive = true) => openStore(`sqlite:${path}`, { exclusive });
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'sqlite-'));
+    path = join(folder, 'data', 'inv.db');
+  });
+
+  afterEach(() => rm(folder, { recursive: true }));
+
+  test('serves one server: a second is refused at once and told what to do', async () => {
+    const store = await open();
+    for (const attempt of await Promise.allSettled([open(), open()])) {
+      const message = `Another server has the store ${path}.`;
+      const details = { hint: expect.stringContaining('Stop that server') };
+      expect(attempt).toMatchObject({ status: 'rejected', reason: { code: 'conflict', message, details } });
+    }
+    await store.close();
+    await (await open()).close();
+  });
+
+  test('is free again after kill -9 of its server, and has everything that was acknowledged', async () => {
+    const child: ChildProcess = fork(new URL('./holder.ts', import.meta.url), [path], { execArgv: [] });
+    await once(child, 'message');
+    await expect(open()).rejects.toMatchObject({ code: 'conflict' });
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const store = await open();
+    expect(await store.users()).toMatchObject([{ user: 'held' }]);
+    expect((await store.head()).size).toBe(1);
+    await store.close();
+  });
+
+  test('keeps its folder and files to its owner', async () => {
+    const store = await open();
+    await store.addUser('anna', 'clerk', null, 1);
+    const modeOf = async (file: string) => ((await stat(file)).mode & 0o777).toString(8);
+    expect(await modeOf(join(folder, 'data'))).toBe('700');
+    const files = await readdir(join(folder, 'data'));
+    expect(files).toEqual(expect.arrayContaining(['inv.db', 'inv.db-lock', 'inv.db-wal', 'inv.db-shm']));
+    for (const file of files) expect(await modeOf(join(folder, 'data', file)), file).toBe('600');
+    await store.close();
+    await chmod(path, 0o644);
+    await (await open()).close();
+    expect(await modeOf(path)).toBe('600');
+  });
+
+  test('keeps its id', async () => {
+    const first = await open();
+    const { id } = first;
+    await first.close();
+    const second = await open();
+    expect(second.id).toBe(id);
+    await second.close();
+  });
+
+  test('of a newer version is refused by name', async () => {
+    await (await open()).close();
+    const database = new DatabaseSync(path);
+    database.exec('PRAGMA user_version = 99');
+    database.close();
+    for (const exclusive of [true, false]) {
+      await expect(open(exclusive)).rejects.toMatchObject({
+        code: 'storage',
+        message: expect.stringContaining(`${path} was written by a newer secure-inv (schema 99`),
+      });
+    }
+  });
+
+  test('is not made of other files', async () => {
+    await (await open()).close();
+    await writeFile(path, 'This is a text file, and it is long enough to be looked at. '.repeat(20));
+    await expect(open()).rejects.toMatchObject({ code: 'storage', message: expect.stringContaining(path) });
+    await rm(path);
+    const database = new DatabaseSync(path);
+    database.exec('CREATE TABLE other (x)');
+    database.close();
+    await expect(open()).rejects.toMatchObject({ message: `${path} is not a store of secure-inv.` });
+    path = join(path, 'below', 'inv.db');
+    await expect(open()).rejects.toMatchObject({ code: 'storage' });
+  });
+
+  test('can be changed beside its server, which notices and forgets what it knew', async () => {
+    const server = await open();
+    const told = new Promise<void>((resolve) => server.onOutsideChange(resolve));
+    await server.addUser('anna', 'admin', null, 1);
+    await server.apply(intentOf('add', [['Soap', 1]]), 1);
+    const beside = await open(false);
+    expect(beside.id).toBe(server.id);
+    await beside.resetUser(1, { hash: new Uint8Array(32), expiresAt: 9 });
+    await beside.apply(intentOf('add', [['Soap', 1]]), 1);
+    await beside.close();
+    expect(await server.apply(intentOf('add', [['Soap', 1]]), 1)).toMatchObject([{ seq: 3, balance: 3000 }]);
+    await told;
+    await server.close();
+  });
+
+  test('notices an outside change without being asked', async () => {
+    const server = await open();
+    const told = vi.fn();
+    server.onOutsideChange(told);
+    await server.addUser('anna', 'admin', null, 1);
+    const beside = await open(false);
+    await beside.setRole(1, 'viewer');
+    await beside.close();
+    await vi.waitFor(() => expect(told).toHaveBeenCalledOnce(), { timeout: 1500, interval: 20 });
+    await server.close();
+  });
+
+  test('whose worker dies leaves no call waiting: writes are unconfirmed', async () => {
+    const dying = "const { parentPort } = require('node:worker_threads'); parentPort.postMessage({ opened: 'id' });";
+    const worker = new Worker(`${dying} parentPort.once('message', () => process.exit(1))`, { eval: true });
+    const store = await SqliteStore.open(worker);
+    const pending = await Promise.allSettled([store.endSession('a'), store.head()]);
+    const later = await Promise.allSettled([store.endSession('a'), store.head()]);
+    const refusals = [{ reason: { code: 'unconfirmed' } }, { reason: { code: 'storage' } }];
+    expect([...pending, ...later]).toMatchObject([...refusals, ...refusals]);
+    await store.close();
+  });
+
+  test('is made by whoever opens it first, and the lock is free afterwards', async () => {
+    const beside = await open(false);
+    const server = await open();
+    expect(server.id).toBe(beside.id);
+    await Promise.all([beside.close(), server.close()]);
+  });
+});
