@@ -4,6 +4,7 @@ import { checkServerConfig, flagName, type LoadedServerConfig, loadServerConfig 
 import { type ServerConfig, serverSettings } from './config/server-schema.ts';
 import { type Daemon, makeAdministratorLink, openDaemon } from './daemon.ts';
 import { Failure } from './model/failure.ts';
+import { hasCertificates } from './pki/issue.ts';
 import { loadServerCertificates } from './pki/server-certificates.ts';
 import { version } from './version.ts';
 
@@ -16,6 +17,7 @@ export async function run(argv: readonly string[]): Promise<void> {
     .description('The server of secure-inv. Without a command it serves until it is told to stop.')
     .version(version)
     .option('--config <file>', 'read this file instead of config/server.jsonc')
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'secure-invd: ')) })
     .exitOverride()
     .action(() => serve(loadServerConfig(source(program))));
   for (const [key, setting] of serverSettings) {
@@ -108,8 +110,11 @@ function stopOnSignals(daemon: Daemon): void {
 async function check(program: Command): Promise<void> {
   const { problems, loaded } = checkServerConfig(source(program));
   if (!loaded) throw new ConfigError(problems);
-  await loadServerCertificates(loaded.config.certs.folder);
-  process.stdout.write(`${loaded.file} is right, and so are the certificates.\n`);
+  const { folder } = loaded.config.certs;
+  const isFirst = !(await hasCertificates(folder));
+  if (!isFirst) await loadServerCertificates(folder);
+  const certificates = isFirst ? 'the certificates are made at the first start' : 'so are the certificates';
+  process.stdout.write(`${loaded.file} is right, and ${certificates}.\n`);
   for (const { key, origin } of loaded.overrides) {
     if (origin !== 'file') process.stdout.write(`${key} is set by ${origin}.\n`);
   }
@@ -126,7 +131,7 @@ async function printAdministratorLink(config: ServerConfig, user = config.auth.f
 function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode; // Commander has said it already.
   if (error instanceof ConfigError) {
-    process.stderr.write(`secure-invd: the configuration has mistakes.\n${error.message}\n`);
+    process.stderr.write(`secure-invd: ${error.message}\n`);
     return 1;
   }
   if (error instanceof Failure) {

@@ -10,24 +10,16 @@ const program = buildProgram(loadClientEnvironment(process.env), version);
 try {
   await program.parseAsync();
 } catch (error) {
-  const failure = failureOf(error);
-  if (failure) {
+  if (error instanceof Failure) {
     process.stderr.write(
       process.argv.includes('--json')
-        ? `${JSON.stringify(formatFailure(failure))}\n`
-        : `secure-inv: ${failure.message}\n${failure.details.hint ? `hint: ${failure.details.hint}\n` : ''}`,
+        ? `${JSON.stringify(formatFailure(error))}\n`
+        : `secure-inv: ${error.message}\n${error.details.hint ? `hint: ${error.details.hint}\n` : ''}`,
     );
-    process.exitCode = failures[failure.code].exit;
+    process.exitCode = failures[error.code].exit;
+  } else if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode; // Help or the version, which it has printed.
+  } else {
+    throw error;
   }
-}
-
-/** What to say, and undefined when all is said: help and version were asked for. */
-function failureOf(error: unknown): Failure | undefined {
-  if (error instanceof Failure) return error;
-  if (!(error instanceof CommanderError)) throw error;
-  if (error.exitCode === 0) return undefined;
-  const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
-  const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;
-  const hint = suggestion?.replace(/^\(|\)$/g, '') ?? 'See: secure-inv --help';
-  return new Failure(error.code === 'commander.unknownCommand' ? 'unknown-command' : 'bad-params', sentence, { hint });
 }

@@ -81,7 +81,10 @@ export class ClientSession {
     if (answered.status === 'fulfilled') return answered.value;
     const failure = authenticated.status === 'rejected' ? authenticated.reason : answered.reason;
     if (!(failure instanceof Failure) || !canRefresh(failure, this.#credentials)) throw failure;
-    await this.#refresh(connection, token);
+    await this.#refresh(connection, token).catch((refused: unknown) => {
+      // A disabled account has no session to refresh either: what the server said first is the reason.
+      throw refused instanceof Failure && refused.code === 'login-required' ? failure : refused;
+    });
     return connection.request(method, params);
   }
 

@@ -1,6 +1,6 @@
 import { createHash, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
-import { connect, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { formatAddress } from '../model/enrolment-link.ts';
 import { Failure } from '../model/failure.ts';
 import { lineBytesMax } from '../model/limits.ts';
@@ -161,7 +161,7 @@ interface Trust {
 async function openSocket(host: string, port: number, trust: Trust): Promise<TLSSocket> {
   const address = formatAddress(host, port);
   const socket = await new Promise<TLSSocket>((resolve, reject) => {
-    const opening = connect({
+    const opening = connectOrRefuse({
       host,
       port,
       ...trust,
@@ -188,6 +188,21 @@ async function openSocket(host: string, port: number, trust: Trust): Promise<TLS
   if (socket.alpnProtocol === alpnProtocol) return socket;
   socket.destroy();
   throw unreachable(address, 'is not a secure-inv server');
+}
+
+/** Before anything is sent, Node reads the certificates and keys it was given, and throws what it thinks of them. */
+function connectOrRefuse(options: ConnectionOptions): TLSSocket {
+  try {
+    return connect(options);
+  } catch (error) {
+    if (!(error instanceof Error && 'library' in error)) throw error;
+    const isMismatch = 'reason' in error && error.reason === 'key values mismatch';
+    throw isMismatch
+      ? new Failure('bad-params', 'The key does not belong to the certificate.', { hint: 'See --cert and --key.' })
+      : new Failure('bad-params', 'The certificate, its key or the authority is not a PEM file.', {
+          hint: 'See --cert, --key and --ca.',
+        });
+  }
 }
 
 function reasonOf(error: Error): string {

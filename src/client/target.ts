@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
+import { formatAddress } from '../model/enrolment-link.ts';
 import { Failure } from '../model/failure.ts';
 import { ClientSession } from './call.ts';
 import type { Endpoint } from './connect.ts';
@@ -50,8 +51,10 @@ export async function openSession(options: TargetOptions): Promise<{ session: Cl
   const { store, context, host, port } = await findTarget(options);
   const ca = options.ca === undefined ? context?.ca : await readGiven(options.ca, '--ca');
   if (ca === undefined) {
-    throw new Failure('login-required', 'You are not logged in to any server.', {
-      hint: 'Run: secure-inv login, or with the link you were given: secure-inv enroll',
+    const where = options.server === undefined ? 'any server' : formatAddress(host, port);
+    const login = options.server === undefined ? 'login' : `login --server ${formatAddress(host, port)}`;
+    throw new Failure('login-required', `You are not logged in to ${where}.`, {
+      hint: `Run: secure-inv ${login}, or with the link you were given: secure-inv enroll`,
     });
   }
   const certificate = await readCertificate(options, context);

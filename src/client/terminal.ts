@@ -1,4 +1,6 @@
-import { createInterface } from 'node:readline/promises';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
 import pc from 'picocolors';
 import type { Screen } from '../command/command.ts';
 import { Failure } from '../model/failure.ts';
@@ -20,21 +22,32 @@ export function askHidden(prompt: string): Promise<string> {
   return prompted(prompt, true);
 }
 
-async function prompted(prompt: string, silent: boolean): Promise<string> {
+async function prompted(prompt: string, hidden: boolean): Promise<string> {
   if (!isInteractive()) {
     throw new Failure('bad-params', `Nobody is here to answer "${prompt.trim()}".`, {
       hint: 'Off a terminal, give it as an option (--user, --password-stdin, --fingerprint); see --help.',
     });
   }
-  const { read } = await import('read');
-  try {
-    return await read({ prompt, silent, output: process.stderr });
-  } catch {
-    if (!silent) process.stderr.write('\n');
-    throw new Failure('bad-params', 'Cancelled.');
-  } finally {
-    if (silent) process.stderr.write('\n'); // The Enter that ended it was not shown either.
-  }
+  let isMuted = false;
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      if (!isMuted) process.stderr.write(chunk);
+      done();
+    },
+  });
+  const input = createInterface({ input: process.stdin, output, terminal: true, historySize: 0 });
+  input.setPrompt(prompt);
+  input.prompt();
+  isMuted = hidden;
+  let answer: string | undefined;
+  input.once('line', (line) => {
+    answer = line;
+    input.close();
+  });
+  await once(input, 'close'); // By Enter, Ctrl-C or Ctrl-D.
+  if (hidden || answer === undefined) process.stderr.write('\n'); // What ended it was not shown.
+  if (answer === undefined) throw new Failure('bad-params', 'Cancelled.');
+  return answer;
 }
 
 /** A password from standard input, for scripts: its first line. */
@@ -49,9 +62,12 @@ export async function readPasswordFromInput(): Promise<string> {
   return line;
 }
 
-/** The lines of standard input, asked for one by one on standard output; undefined at the end. */
+/** There is nothing more on standard input. */
+export class InputEnd extends Error {}
+
+/** The lines of standard input, asked for one by one on standard output. Throws `InputEnd` after the last. */
 export interface LineReader {
-  ask(prompt: string): Promise<string | undefined>;
+  ask(prompt: string): Promise<string>;
   close(): void;
 }
 
@@ -63,7 +79,9 @@ export function openLineReader(): LineReader {
     async ask(prompt) {
       process.stdout.write(prompt);
       const next = await lines.next();
-      return next.done ? undefined : next.value;
+      if (!next.done) return next.value;
+      process.stdout.write('\n');
+      throw new InputEnd();
     },
     close: () => input.close(),
   };

@@ -6,7 +6,19 @@ import type { Command } from './command.ts';
 export function checkParams(command: Command, params: unknown): Record<string, unknown> {
   const checked = v.safeParse(command.params, params, { abortEarly: true });
   if (checked.success) return checked.output;
-  throw new Failure('bad-params', explain(checked.issues[0]));
+  throw new Failure('bad-params', quotable(explain(checked.issues[0])));
+}
+
+/** Long enough for every sentence of ours with a value of ordinary size in it. */
+const messageCharactersMax = 240;
+
+/** A refusal quotes what it refuses, and is read on a terminal: it is never long, and moves no cursor. */
+function quotable(sentence: string): string {
+  const short = sentence.length > messageCharactersMax ? `${sentence.slice(0, messageCharactersMax)}…` : sentence;
+  return short.replace(
+    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
 }
 
 /** What a schema found, as a sentence that begins with the field. */

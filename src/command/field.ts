@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { Invitation } from '../auth/accounts.ts';
 import { Failure } from '../model/failure.ts';
 import { cursorCharactersMax, operationLinesMax, pageRowsMax, passwordCharactersMax } from '../model/limits.ts';
-import { parseName, parseNote, userNamePattern } from '../model/name.ts';
+import { parseName, parseNote, userNamePattern, userNameRule } from '../model/name.ts';
 import { formatQuantity, parseQuantity, quantityRule } from '../model/quantity.ts';
 import { type ItemStock, type Movement, movementKinds } from '../model/stock.ts';
 import { roleNames } from '../model/user.ts';
@@ -25,39 +25,33 @@ function parsedBy<Input, Output>(parse: (input: Input) => Output) {
   });
 }
 
+// A description stands before the parser: the OpenRPC document shows what goes in, which ends there.
 export const item = v.pipe(
   v.string(),
-  parsedBy((text) => parseName(text, 'item')),
   v.description('the item: its name, SKU or barcode'),
+  parsedBy((text) => parseName(text, 'item')),
 );
 export const location = v.pipe(
   v.string(),
-  parsedBy((text) => parseName(text, 'location')),
   v.description('the place where the stock is kept (default: main)'),
+  parsedBy((text) => parseName(text, 'location')),
 );
 export const quantity = v.pipe(
   v.number((issue) => `${quantityRule} (got ${issue.received}).`),
-  parsedBy(parseQuantity),
   v.description('how many: a positive number with at most 3 decimals'),
+  parsedBy(parseQuantity),
 );
-export const note = v.pipe(v.string(), parsedBy(parseNote), v.description('a remark kept with the movement'));
+export const note = v.pipe(v.string(), v.description('a remark kept with the movement'), parsedBy(parseNote));
 export const operation = v.pipe(
   v.string(),
   v.regex(
-    /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i,
+    /^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, // No flag, which a JSON schema could not carry.
     'operation must be a UUID such as 0192f0c1-7b5e-7000-8000-2f6d1a9c3b4e',
   ),
   v.toLowerCase(),
   v.description('the UUID of this operation: sent again, it is not counted again'),
 );
-export const userName = v.pipe(
-  v.string(),
-  v.regex(
-    userNamePattern,
-    'user must be 1 to 32 of a-z, 0-9, dot, hyphen and underscore, beginning with a letter or digit',
-  ),
-  v.description('the name of a user'),
-);
+export const userName = v.pipe(v.string(), v.regex(userNamePattern, userNameRule), v.description('the name of a user'));
 export const role = v.pipe(
   v.picklist(roleNames, `role must be one of ${roleNames.join(', ')}`),
   v.description(`what the user may do: ${roleNames.join(', ')}`),
@@ -70,7 +64,7 @@ export const password = v.pipe(
 );
 export const token = v.pipe(v.string(), v.description('the token'));
 export const limit = v.pipe(
-  v.number(),
+  v.number('limit must be a whole number'),
   v.integer('limit must be a whole number'),
   v.minValue(1, 'limit must be at least 1'),
   v.maxValue(pageRowsMax, `limit may be at most ${pageRowsMax}`),
@@ -81,7 +75,10 @@ export const cursor = v.pipe(
   v.maxLength(cursorCharactersMax),
   v.description('where the page before ended: its cursor'),
 );
-export const movementKind = v.pipe(v.picklist(movementKinds), v.description(`one of ${movementKinds.join(', ')}`));
+export const movementKind = v.pipe(
+  v.picklist(movementKinds, `kind must be one of ${movementKinds.join(', ')}`),
+  v.description(`one of ${movementKinds.join(', ')}`),
+);
 export const time = v.pipe(
   v.string(),
   v.check(

@@ -21,7 +21,10 @@ export const view = define({
     category: v.optional(v.pipe(v.string(), v.maxLength(64), v.description('only items of this category'))),
     low: v.optional(v.pipe(v.boolean(), v.description('only items at or below their low-stock threshold'))),
     sort: v.optional(
-      v.pipe(v.picklist(stockSorts), v.description(`one of ${stockSorts.join(', ')} (- for the greatest first)`)),
+      v.pipe(
+        v.picklist(stockSorts, `sort must be one of ${stockSorts.join(', ')}`),
+        v.description(`one of ${stockSorts.join(', ')} (- for the greatest first)`),
+      ),
     ),
     limit: v.optional(limit),
     cursor: v.optional(cursor),
@@ -36,7 +39,7 @@ export const view = define({
       'secure-inv view --search bas --sort -quantity --json',
     ],
     render: ({ items, cursor }, screen) => {
-      if (items.length === 0) return 'Nothing is in the inventory that fits. Add something: secure-inv add Soap 200';
+      if (items.length === 0) return 'No items to show. To add some: secure-inv add Soap 200';
       const rows = items.map(({ item, quantity, unit, locations }) => [
         item,
         String(quantity),

@@ -23,7 +23,7 @@ export const whoami = define({
       [
         `${user} (${role}): ${permissions.join(', ')}`,
         certificate
-          ? `By certificate ${certificate.serial}, good until ${certificate.notAfter}.`
+          ? `By certificate ${certificate.serial.toUpperCase()}, good until ${certificate.notAfter}.`
           : `By login; the access token is renewed after ${expiresAt}.`,
       ].join('\n'),
   },

@@ -43,14 +43,18 @@ export function parseNote(text: string): string {
 }
 
 /**
- * The key under which a name is found: NFKC and case folded, so that `maggi` and `Maggi` are one item. Upper before
- * lower folds ß with SS; each character by itself, because a final Σ is lowered by its neighbours.
+ * The key under which a name is found: NFKC and case folded, so that `maggi` and `Maggi` are one item. Lower first
+ * makes ß of ẞ, upper makes SS of both; then each character by itself, because a final Σ is lowered by its neighbours.
  */
 export function canonicalKey(name: string): string {
   let folded = '';
-  for (const character of name.normalize('NFKC').toUpperCase()) folded += character.toLowerCase();
+  for (const character of name.normalize('NFKC').toLowerCase().toUpperCase()) folded += character.toLowerCase();
   return folded.normalize('NFKC');
 }
 
 /** A user's name: lower-case ASCII, fit for a certificate's URI, a file name and a shell. */
 export const userNamePattern = /^[a-z0-9][a-z0-9._-]{0,31}$/;
+
+/** What is said to whoever gives another. */
+export const userNameRule =
+  'user must be 1 to 32 of a-z, 0-9, dot, hyphen and underscore, beginning with a letter or digit';

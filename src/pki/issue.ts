@@ -114,15 +114,21 @@ export async function makeServerCertificates(
   });
 }
 
+/** Whether the folder holds any part of a server's certificates. */
+export async function hasCertificates(folder: string): Promise<boolean> {
+  const present = await listFolder(folder);
+  return Object.values(files).some((file) => present.has(file));
+}
+
 /**
  * Makes all certificates of a server whose folder has none. Throws `bad-params` when only some are there: what is
  * missing may be missed by somebody, so replacing it is the operator's decision.
  */
 export async function ensureCertificates(folder: string, hosts: readonly string[]): Promise<{ created: boolean }> {
-  const present = await listFolder(folder);
-  if (!Object.values(files).some((file) => present.has(file))) {
+  if (!(await hasCertificates(folder))) {
     return { created: (await makeServerCertificates(folder, { hosts })).length > 0 };
   }
+  const present = await listFolder(folder);
   // The keys of the authorities may be elsewhere, and are better there.
   const needed = [files.serverAuthority, files.server, files.serverKey, files.clientAuthority, files.revocationList];
   const missing = needed.find((file) => !present.has(file));

@@ -8,7 +8,7 @@ import { ClientConnection, fetchAuthority } from '../connect.ts';
 import { ContextStore } from '../context.ts';
 import { ask, isInteractive } from '../terminal.ts';
 import { type PasswordSource, readNewPassword } from './password.ts';
-import { examplesText, type Shell, subcommand } from './shell.ts';
+import { examplesText, type Shell, say, subcommand } from './shell.ts';
 
 /** `enroll`: one paste establishes trust, sets the password and logs in. */
 export function addEnroll(shell: Shell): void {
@@ -32,17 +32,17 @@ export function addEnroll(shell: Shell): void {
       try {
         const options = shell.options();
         const { user, role } = v.parse(enroll.result, await connection.request('enroll', { code }));
-        process.stderr.write(`Hello ${user} (${role}).\n`);
+        if (isInteractive()) process.stderr.write(`Hello ${user} (${role}).\n`);
         const granted = await choosePassword(connection, { ...options, ...flags });
         const name = options.context ?? formatAddress(host, port);
         const store = new ContextStore(options.configFolder, options.stateFolder);
         await store.save({ name, host, port, ca: authority.pem, user });
         await store.writeTokens(name, tokensOf(granted));
-        process.stdout.write(
-          options.json
-            ? `${JSON.stringify({ user, role, context: name })}\n`
-            : `You are logged in to ${name} as ${user} (${role}). Try: secure-inv add Soap 200\n`,
-        );
+        say(shell, `You are logged in to ${name} as ${user} (${role}). Try: secure-inv view`, {
+          user,
+          role,
+          context: name,
+        });
       } finally {
         connection.close();
       }

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { grant } from '../../command/field.ts';
 import { hello } from '../../command/hello.ts';
@@ -10,7 +11,7 @@ import type { Context } from '../context.ts';
 import { findTarget, readCertificate, readGiven, type Target } from '../target.ts';
 import { ask, isInteractive } from '../terminal.ts';
 import { type PasswordSource, readPassword } from './password.ts';
-import { examplesText, type Shell, type ShellOptions, subcommand } from './shell.ts';
+import { examplesText, type Shell, type ShellOptions, say, subcommand } from './shell.ts';
 
 interface LoginFlags extends PasswordSource {
   readonly user?: string;
@@ -35,16 +36,35 @@ export function addLogin(shell: Shell): void {
     )
     .action(async (flags: LoginFlags) => {
       const options = shell.options();
-      const target = await findTarget(options);
+      const target = await findLoginTarget(options);
       const ca = await trust(target, options, flags.fingerprint);
       const certificate = await readCertificate(options, target.context);
       const endpoint = { host: target.host, port: target.port, ca, certificate };
       const files = options.cert === undefined ? target.context : options;
       const name = options.context ?? target.context?.name ?? formatAddress(target.host, target.port);
-      const context = { name, host: target.host, port: target.port, ca, cert: files?.cert, key: files?.key };
-      if (certificate && (await certificateIsEnough(endpoint))) await loginByCertificate(target, context, endpoint);
-      else await loginByPassword(target, context, endpoint, { ...options, ...flags });
+      const { host, port } = target;
+      const context = { name, host, port, ca, cert: absolute(files?.cert), key: absolute(files?.key) };
+      if (certificate && (await certificateIsEnough(endpoint))) {
+        await loginByCertificate(shell, target, context, endpoint);
+        return;
+      }
+      await loginByPassword(shell, target, context, endpoint, flags);
     });
+}
+
+/** A context that is not there yet is a name for what this login makes. */
+async function findLoginTarget(options: ShellOptions): Promise<Target> {
+  try {
+    return await findTarget(options);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'not-found') throw error;
+    return findTarget({ ...options, context: undefined });
+  }
+}
+
+/** A context is used from any folder. */
+function absolute(file: string | undefined): string | undefined {
+  return file === undefined || file.startsWith('~/') ? file : resolve(file);
 }
 
 /** The authority to trust: given, known from before, or shown and agreed to. */
@@ -65,13 +85,13 @@ async function trust(target: Target, { ca }: ShellOptions, fingerprint: string |
       hint: `It shows ${authority.shownFingerprint}. Do not log in unless the operator confirms it.`,
     });
   }
-  const shown = `You were never logged in to ${formatAddress(host, port)}. Its authority's SHA-256 fingerprint is\n  ${authority.shownFingerprint}\n`;
+  const shown = `You were never logged in to ${formatAddress(host, port)}. Its authority's SHA-256 fingerprint is`;
   if (!isInteractive()) {
-    throw new Failure('untrusted', shown.replaceAll('\n', ' ').trim(), {
-      hint: 'Compare it with the one the server printed, then add --fingerprint SHA256 (or --ca FILE).',
+    throw new Failure('untrusted', `${shown} ${authority.shownFingerprint}`, {
+      hint: 'Compare it with the one the server prints when it starts, then add --fingerprint SHA256 (or --ca FILE).',
     });
   }
-  process.stderr.write(`${shown}The server prints it when it starts.\n`);
+  process.stderr.write(`${shown}\n  ${authority.shownFingerprint}\nThe server prints it when it starts.\n`);
   const answer = await ask('Is it the same (yes or no)? ');
   if (answer.toLowerCase() === 'yes') return authority.pem;
   throw new Failure('untrusted', 'Not logged in: you did not trust the server.', {
@@ -86,26 +106,35 @@ async function certificateIsEnough(endpoint: Endpoint): Promise<boolean> {
   return authMode === 'mutual' || authMode === 'either';
 }
 
-async function loginByCertificate({ store }: Target, context: Context, endpoint: Endpoint): Promise<void> {
+async function loginByCertificate(
+  shell: Shell,
+  { store }: Target,
+  context: Context,
+  endpoint: Endpoint,
+): Promise<void> {
   const { user, role } = await once(endpoint, async (connection) =>
     v.parse(whoami.result, await connection.request('whoami', {})),
   );
   await store.save({ ...context, user });
   await store.writeTokens(context.name, {});
-  process.stdout.write(`You are logged in to ${context.name} as ${user} (${role}), by certificate.\n`);
+  const result = { user, role, context: context.name };
+  say(shell, `You are logged in to ${context.name} as ${user} (${role}), by certificate.`, result);
 }
 
 async function loginByPassword(
+  shell: Shell,
   { store, context: known }: Target,
   context: Context,
   endpoint: Endpoint,
-  flags: LoginFlags & ShellOptions,
+  { user: given, ...flags }: LoginFlags,
 ): Promise<void> {
-  const user = flags.user ?? (await askUser(known?.user));
+  const { passwordFile } = shell.options();
+  const source = { passwordFile, ...flags };
+  const user = given ?? (await askUser(known?.user));
   const { device } = await store.readTokens(context.name);
   for (let tries = 1; ; tries++) {
     // Asked before connecting: the server does not wait for people.
-    const password = await readPassword(flags);
+    const password = await readPassword(source);
     try {
       const params = { user, password, ...(device === undefined ? {} : { device }) };
       const granted = await once(endpoint, async (connection) =>
@@ -113,14 +142,10 @@ async function loginByPassword(
       );
       await store.save({ ...context, user });
       await store.writeTokens(context.name, tokensOf(granted));
-      process.stdout.write(
-        flags.json
-          ? `${JSON.stringify({ user, role: granted.role, context: context.name })}\n`
-          : `You are logged in to ${context.name} as ${user} (${granted.role}).\n`,
-      );
-      return;
+      const result = { user, role: granted.role, context: context.name };
+      return say(shell, `You are logged in to ${context.name} as ${user} (${granted.role}).`, result);
     } catch (error) {
-      const typed = isInteractive() && !flags.passwordStdin && flags.passwordFile === undefined;
+      const typed = isInteractive() && !source.passwordStdin && passwordFile === undefined;
       const again = error instanceof Failure && error.code === 'login-failed' && typed && tries < triesMax;
       if (!again) throw error;
       process.stderr.write(`${error.message} Try again.\n`);

@@ -1,7 +1,7 @@
 import { logout } from '../../command/logout.ts';
 import { Failure } from '../../model/failure.ts';
 import { findTarget, openSession } from '../target.ts';
-import { examplesText, type Shell, subcommand } from './shell.ts';
+import { examplesText, type Shell, say, subcommand } from './shell.ts';
 
 /** `logout`: the server forgets the session, and this account its tokens. */
 export function addLogout(shell: Shell): void {
@@ -12,8 +12,7 @@ export function addLogout(shell: Shell): void {
       const { store, context } = await findTarget(options);
       const tokens = context && (await store.readTokens(context.name));
       if (!context || tokens?.refreshToken === undefined) {
-        process.stdout.write('You are not logged in.\n');
-        return;
+        return say(shell, 'You are not logged in.', {});
       }
       const { session } = await openSession(options);
       try {
@@ -26,6 +25,6 @@ export function addLogout(shell: Shell): void {
       }
       const { device } = tokens;
       await store.writeTokens(context.name, device === undefined ? {} : { device });
-      process.stdout.write(`You are logged out of ${context.name}.\n`);
+      say(shell, `You are logged out of ${context.name}.`, {});
     });
 }

@@ -3,9 +3,11 @@ import { add } from '../../command/add.ts';
 import { checkParams } from '../../command/check.ts';
 import type { Command } from '../../command/command.ts';
 import { view } from '../../command/view.ts';
+import { whoami } from '../../command/whoami.ts';
 import { Failure, failures } from '../../model/failure.ts';
+import { parseName } from '../../model/name.ts';
 import { openSession } from '../target.ts';
-import { type LineReader, openLineReader } from '../terminal.ts';
+import { InputEnd, type LineReader, openLineReader } from '../terminal.ts';
 import { parseNumber, print } from './remote.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
 
@@ -21,7 +23,10 @@ export function addMenu(shell: Shell): void {
       const call = async (command: Command, params: Record<string, unknown>) =>
         print(command, await session.call(command, params), false, endpoint);
       try {
+        await session.call(whoami, {}); // Who is not logged in learns it before typing anything.
         await loop(reader, call);
+      } catch (error) {
+        if (!(error instanceof InputEnd)) throw error;
       } finally {
         reader.close();
         await session.close();
@@ -34,8 +39,8 @@ type Call = (command: Command, params: Record<string, unknown>) => Promise<void>
 async function loop(reader: LineReader, call: Call): Promise<void> {
   for (;;) {
     process.stdout.write(choices);
-    const choice = (await reader.ask('Enter your choice: '))?.trim();
-    if (choice === '3' || choice === undefined) return;
+    const choice = (await reader.ask('Enter your choice: ')).trim();
+    if (choice === '3') return;
     try {
       if (choice === '1') await addItem(reader, call);
       else if (choice === '2') await call(view, {});
@@ -49,21 +54,16 @@ async function loop(reader: LineReader, call: Call): Promise<void> {
 }
 
 async function addItem(reader: LineReader, call: Call): Promise<void> {
-  const item = await reader.ask('Enter item name: ');
-  if (item === undefined) return;
-  checkParams(view, { items: [item] }); // A bad name is told before the quantity is asked.
+  const item = parseName(await reader.ask('Enter item name: ')); // A bad name is told before the quantity is asked.
   const operation = v7();
   for (;;) {
-    const typed = await reader.ask('Enter quantity: ');
-    if (typed === undefined) return;
-    const params = { item, quantity: parseNumber(typed.trim()), operation };
+    const params = { item, quantity: parseNumber((await reader.ask('Enter quantity: ')).trim()), operation };
     try {
       checkParams(add, params);
+      return await call(add, params);
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
+      if (!(error instanceof Failure) || error.code !== 'bad-params') throw error;
       process.stdout.write(`${error.message} Try again.\n`);
-      continue;
     }
-    return call(add, params);
   }
 }

@@ -3,7 +3,7 @@ import { Failure } from '../../model/failure.ts';
 import { tokensOf } from '../call.ts';
 import { findTarget, openSession } from '../target.ts';
 import { readNewPassword, readPassword } from './password.ts';
-import { examplesText, type Shell, subcommand } from './shell.ts';
+import { examplesText, type Shell, say, subcommand } from './shell.ts';
 
 /** `passwd`: a new password; this login goes on, all others end. */
 export function addPasswd(shell: Shell): void {
@@ -19,7 +19,7 @@ export function addPasswd(shell: Shell): void {
         const current = await readPassword({}, 'Current password: ');
         const granted = await session.call(passwd, { current, password: await readNewPassword({}) });
         await store.writeTokens(context.name, tokensOf(granted));
-        process.stdout.write('Your password is changed. Your other logins have ended.\n');
+        say(shell, 'Your password is changed. Your other logins have ended.', {});
       } finally {
         await session.close();
       }

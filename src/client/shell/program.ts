@@ -8,7 +8,7 @@ import { addLogout } from './logout.ts';
 import { addMenu } from './menu.ts';
 import { addPasswd } from './passwd.ts';
 import { addRemote } from './remote.ts';
-import { examplesText, type Shell, type ShellOptions } from './shell.ts';
+import { examplesText, refuseUsage, type Shell, type ShellOptions } from './shell.ts';
 
 /** The command line of `secure-inv`: what the command table says, and what only a client can do. */
 export function buildProgram(environment: ShellOptions, version: string): Words {
@@ -22,9 +22,9 @@ export function buildProgram(environment: ShellOptions, version: string): Words 
     .option('--cert <file>', 'show this client certificate (PEM)')
     .option('--key <file>', 'the key of that certificate (PEM)')
     .addHelpText('after', examplesText(['secure-inv login', 'secure-inv add Maggi 200', 'secure-inv view']))
-    .configureOutput({ writeErr: () => undefined }) // Its messages are printed once, in our form.
+    .configureOutput({ outputError: () => undefined }) // What it refuses is printed once, in our form.
     .showSuggestionAfterError(true)
-    .exitOverride();
+    .exitOverride(refuseUsage([]));
   const shell: Shell = { program, options: () => ({ ...environment, ...given(program.opts()) }) };
   addEnroll(shell);
   addLogin(shell);

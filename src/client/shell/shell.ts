@@ -1,4 +1,5 @@
-import type { Command as Words } from 'commander';
+import type { CommanderError, Command as Words } from 'commander';
+import { Failure } from '../../model/failure.ts';
 import type { TargetOptions } from '../target.ts';
 
 /** What the environment and the options together say. */
@@ -24,13 +25,29 @@ export function subcommand(program: Words, words: readonly string[], summary: st
   for (const word of words.slice(0, -1)) {
     parent = parent.commands.find((known) => known.name() === word) ?? group(parent, word);
   }
-  return inherit(parent.command(words.at(-1) ?? ''), program).description(summary);
+  return child(parent, words.at(-1) ?? '', words).description(summary);
 }
 
 function group(parent: Words, word: string): Words {
-  return inherit(parent.command(word), parent).description(`Work with ${word}s.`);
+  return child(parent, word, [word]).description(`Work with ${word}s.`);
 }
 
-function inherit(child: Words, parent: Words): Words {
-  return child.copyInheritedSettings(parent);
+function child(parent: Words, word: string, path: readonly string[]): Words {
+  return parent.command(word).copyInheritedSettings(parent).exitOverride(refuseUsage(path));
+}
+
+/** What is wrong with a command line, in the form of our other refusals; a help or version that was printed stays one. */
+export function refuseUsage(path: readonly string[]): (error: CommanderError) => never {
+  return (error) => {
+    if (/^commander\.(help|version)/.test(error.code)) throw error;
+    const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
+    const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, '')}.`;
+    const hint = suggestion?.replace(/^\(|\)$/g, '') ?? `See: ${['secure-inv', ...path, '--help'].join(' ')}`;
+    throw new Failure(error.code === 'commander.unknownCommand' ? 'unknown-command' : 'bad-params', sentence, { hint });
+  };
+}
+
+/** Prints what a command of the shell's own did: for people a sentence, for programs the same as JSON. */
+export function say(shell: Shell, sentence: string, result: Readonly<Record<string, unknown>>): void {
+  process.stdout.write(`${shell.options().json ? JSON.stringify(result) : sentence}\n`);
 }
