@@ -40,7 +40,10 @@ export async function openDaemon(config: ServerConfig, { onLink }: DaemonOptions
   const log = await openLog(config.log);
   const { created } = await ensureCertificates(config.certs.folder, []);
   if (created) log.info({ folder: config.certs.folder }, 'made certificates');
-  await renewRevocationList(config.certs.folder);
+  // The list may be renewed elsewhere, and this folder be read-only: whether the list is good is judged just below.
+  await renewRevocationList(config.certs.folder).catch((error: unknown) =>
+    log.warn({ err: error }, 'cannot sign the revocation list anew'),
+  );
   const certificates = await loadServerCertificates(config.certs.folder);
 
   const store = await openStore(config.store, { exclusive: true });
@@ -51,10 +54,11 @@ export async function openDaemon(config: ServerConfig, { onLink }: DaemonOptions
     const identify = (source: string, presented: PresentedCertificate | null) => new Identity(auth, source, presented);
     const services = { store, auth, identify, log, server: { version, authMode: config.auth.mode } };
     const listener = await Listener.open({ ...config.listen, credentials: certificates }, services);
-    const inviteFirst = () => inviteFirstAdministrator(config, auth.accounts, certificates, listener.port, onLink);
-    log.info({ host: config.listen.host, port: listener.port, mode: config.auth.mode }, 'listening');
+    const { port } = listener; // Not to be asked once it has closed, while an enrolment may still be abandoned.
+    const inviteFirst = () => inviteFirstAdministrator(config, auth.accounts, certificates, port, onLink);
+    log.info({ host: config.listen.host, port, mode: config.auth.mode }, 'listening');
     return {
-      port: listener.port,
+      port,
       fingerprint: certificates.fingerprint,
       log,
       inviteFirstAdministrator: inviteFirst,

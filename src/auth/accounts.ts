@@ -90,7 +90,9 @@ export class Accounts {
   /** The user whose unexpired code this is; the code is spent. */
   async redeem(code: string): Promise<UserRecord | undefined> {
     const userId = await this.#store.redeemEnrolment(hashCode(code), this.#now());
-    return userId === undefined ? undefined : this.byId(userId);
+    if (userId === undefined) return undefined;
+    await this.#load(); // `admin-link` may have made the code, and the user, a moment ago beside this process.
+    return this.byId(userId);
   }
 
   /** Failures: `not-found`, `conflict` for the last administrator. */
@@ -106,16 +108,22 @@ export class Accounts {
     return this.#keepWithoutSessions(await this.#store.setEnabled(known.id, enabled));
   }
 
-  async setPassword(userId: number, passwordHash: string): Promise<UserRecord> {
-    return this.#keepWithoutSessions(await this.#store.setPassword(userId, passwordHash));
+  // What a user has proven holds only while their access has not been ended since: a reset, a new password or a disabled
+  // account must win against a login, an enrolment or a hash that is under way. Hence the user as of the proof.
+
+  /** Failures: `conflict` when the user's access was ended since. */
+  async setPassword(proven: UserRecord, passwordHash: string): Promise<UserRecord> {
+    return this.#keepWithoutSessions(await this.#store.setPassword(proven.id, passwordHash, proven.epoch));
   }
 
-  async setPasswordHash(userId: number, passwordHash: string): Promise<UserRecord> {
-    return this.#keep(await this.#store.setPasswordHash(userId, passwordHash));
+  /** Failures: as `setPassword`. */
+  async setPasswordHash(proven: UserRecord, passwordHash: string): Promise<UserRecord> {
+    return this.#keep(await this.#store.setPasswordHash(proven.id, passwordHash, proven.epoch));
   }
 
-  async addSession(session: SessionRecord): Promise<void> {
-    const ended = await this.#store.addSession(session, sessionsPerUserMax);
+  /** Failures: as `setPassword`. */
+  async addSession(session: SessionRecord, proven: UserRecord): Promise<void> {
+    const ended = await this.#store.addSession(session, sessionsPerUserMax, proven.epoch);
     for (const id of ended) this.#sessions.delete(id);
     this.#sessions.set(session.id, session);
   }

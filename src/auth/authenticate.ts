@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Failure } from '../model/failure.ts';
 import { clockSkewSeconds, deviceDays, failedLoginsPerConnectionMax } from '../model/limits.ts';
 import type { AuthMode, Role } from '../model/user.ts';
-import type { Store, UserRecord } from '../store/store.ts';
+import type { SessionRecord, Store, UserRecord } from '../store/store.ts';
 import type { Accounts } from './accounts.ts';
 import {
   type ClientCertificate,
@@ -77,7 +77,7 @@ export class Identity {
   readonly #address: string;
   readonly #certificate: ClientCertificate | null;
   #login: TokenLogin | null = null;
-  #enrolling: number | null = null;
+  #enrolling: UserRecord | null = null;
   #failedLogins = 0;
 
   /** Failures: `certificate-refused` when a certificate was shown and is not good. */
@@ -167,7 +167,7 @@ export class Identity {
       });
     }
     if (now.passwordHash !== null && hasher.isOutdated(now.passwordHash)) {
-      await accounts.setPasswordHash(now.id, await hasher.hash(password, this.#address));
+      await accounts.setPasswordHash(now, await hasher.hash(password, this.#address));
     }
     return this.#grantNewSession(now, device);
   }
@@ -181,19 +181,18 @@ export class Identity {
         hint: 'Ask an administrator for a new one: secure-inv user reset NAME (the first administrator: restart the server).',
       });
     }
-    this.#enrolling = user.id;
+    this.#enrolling = user;
     return user;
   }
 
   /** Sets the password of the user whose code was redeemed here, and logs in. Failures: `bad-params`, `busy`. */
   async enroll(password: string): Promise<LoginGrant> {
-    const user = this.#enrolling === null ? undefined : this.#auth.accounts.byId(this.#enrolling);
-    if (!user) {
+    if (!this.#enrolling) {
       throw new Failure('login-required', 'Redeem an enrolment code on this connection first.', {
         hint: 'Run: secure-inv enroll',
       });
     }
-    const grant = await this.#setPassword(user, password);
+    const grant = await this.#setPassword(this.#enrolling, password);
     this.#enrolling = null;
     return grant;
   }
@@ -213,11 +212,8 @@ export class Identity {
   authenticate(accessToken: string): Principal {
     const { keys, store, now } = this.#auth;
     const token = parseAccessToken(accessToken, keys, issuerOf(store.id), now());
-    // A bound token is worth nothing without its certificate: RFC 8705 section 3.
-    const bound = token.certificate === null || token.certificate === this.#certificate?.thumbprint;
-    if (!bound) throw new Failure('login-required', 'This access token is bound to another certificate.', { hint });
-    const user = this.#assertLive(token);
-    this.#assertSame(user);
+    this.#assertLive(token);
+    this.#assertBearer(token);
     this.#login = token;
     return this.principal();
   }
@@ -225,12 +221,9 @@ export class Identity {
   /** Exchanges a refresh token and logs in with the new access token. Failures: as `authenticate`. */
   async refresh(refreshToken: string): Promise<LoginGrant> {
     const { accounts, keys, tokens, now } = this.#auth;
-    const thumbprint = this.#certificate?.thumbprint ?? null;
-    const refreshed = await refreshSession(accounts, keys, tokens, refreshToken, thumbprint, now());
-    const user = accounts.byId(refreshed.session.userId);
-    if (!user?.enabled) throw new Failure('login-required', 'This account is disabled.', { hint });
-    this.#assertSame(user);
-    return this.#grant(user, refreshed);
+    const assertBearer = (session: SessionRecord) => void this.#assertBearer(session);
+    const refreshed = await refreshSession(accounts, keys, tokens, refreshToken, assertBearer, now());
+    return this.#grant(this.#assertBearer(refreshed.session), refreshed);
   }
 
   /** Ends the session, everywhere; a certificate stays what it is. */
@@ -250,7 +243,7 @@ export class Identity {
     const { accounts, hasher, passwords, knownWords } = this.#auth;
     await assertPasswordIsStrong(password, passwords, [...knownWords, user.user]);
     const passwordHash = await hasher.hash(password, this.#address);
-    return this.#grantNewSession(await accounts.setPassword(user.id, passwordHash), undefined);
+    return this.#grantNewSession(await accounts.setPassword(user, passwordHash), undefined);
   }
 
   async #grantNewSession(user: UserRecord, device: string | undefined): Promise<LoginGrant> {
@@ -258,7 +251,7 @@ export class Identity {
     const known = device !== undefined && (await store.hasDevice(user.id, sha256(device), now()));
     const kept = known ? device : randomBytes(16).toString('base64url');
     await store.addDevice(user.id, sha256(kept), now() + deviceDays * 86_400_000);
-    const session = await startSession(accounts, tokens, user.id, this.#certificate?.thumbprint ?? null, now());
+    const session = await startSession(accounts, tokens, user, this.#certificate?.thumbprint ?? null, now());
     this.#failedLogins = 0;
     return { ...this.#grant(user, session), device: kept };
   }
@@ -303,11 +296,18 @@ export class Identity {
     return this.#certificate === null || this.#certificate.user === user.user;
   }
 
-  /** A connection is one user's for its whole life, by token and by certificate. */
-  #assertSame(user: UserRecord): void {
-    if (!this.#isCertifiedAs(user) || (this.#login !== null && this.#login.userId !== user.id)) {
+  /** The user of a token, who must be this connection's, by login and by certificate. Failures: `login-required`. */
+  #assertBearer({ userId, certificate }: Pick<SessionRecord, 'userId' | 'certificate'>): UserRecord {
+    // A bound token is worth nothing without its certificate: RFC 8705 section 3.
+    if (certificate !== null && certificate !== this.#certificate?.thumbprint) {
+      throw new Failure('login-required', 'This token is bound to another certificate.', { hint });
+    }
+    const user = this.#auth.accounts.byId(userId);
+    if (!user?.enabled) throw new Failure('login-required', 'This account is disabled.', { hint });
+    if (!this.#isCertifiedAs(user) || (this.#login !== null && this.#login.userId !== userId)) {
       throw new Failure('login-required', 'This token belongs to another user than this connection.', { hint });
     }
+    return user;
   }
 }
 

@@ -30,7 +30,8 @@ const reasons: Readonly<Record<string, RefusalReason>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'unknown-authority',
   SELF_SIGNED_CERT_IN_CHAIN: 'unknown-authority',
   CERT_SIGNATURE_FAILURE: 'unknown-authority',
-  UNABLE_TO_GET_CRL: 'revocation-list',
+  // The list of our own authority is always there. OpenSSL says this last of a chain that ends elsewhere.
+  UNABLE_TO_GET_CRL: 'unknown-authority',
   CRL_HAS_EXPIRED: 'revocation-list',
   CRL_NOT_YET_VALID: 'revocation-list',
   CRL_SIGNATURE_FAILURE: 'revocation-list',

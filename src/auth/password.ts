@@ -90,9 +90,22 @@ export async function assertPasswordIsStrong(
   }
   const { guessesLog10 } = await import('./password-strength.ts');
   // 10^8 guesses take an attacker with the stolen hashes some weeks on one machine.
-  if (guessesLog10(password, words) < 8) {
+  if (guessesLog10(withoutNames(password, words), words) < 8) {
     throw new Failure('bad-params', 'The password is easy to guess: common, repetitive, or made of known names.', {
       hint,
     });
   }
+}
+
+/**
+ * What of a password is not a known name or a part of one. The estimator alone takes separators for strength: to it
+ * `secure-inv-secure-inv` would do.
+ */
+function withoutNames(password: string, names: readonly string[]): string {
+  const parts = names
+    .flatMap((name) => [name, ...name.split(/[^\p{L}\p{N}]+/u)])
+    .filter((part) => part.length >= 3)
+    .map((part) => part.toLowerCase())
+    .sort((a, b) => b.length - a.length);
+  return parts.reduce((rest, part) => rest.replaceAll(part, ''), password.toLowerCase());
 }

@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { Failure } from '../model/failure.ts';
-import { refreshRepeatSeconds } from '../model/limits.ts';
-import type { SessionRecord } from '../store/store.ts';
+import { refreshAgesMax, refreshRepeatSeconds } from '../model/limits.ts';
+import type { SessionRecord, UserRecord } from '../store/store.ts';
 import type { Accounts } from './accounts.ts';
 import type { KeyRing } from './key-ring.ts';
 import { sessionExpired } from './token.ts';
@@ -32,14 +32,14 @@ function formatRefreshToken(sessionId: string, secret: Uint8Array): string {
 export async function startSession(
   accounts: Accounts,
   settings: TokenSettings,
-  userId: number,
+  user: UserRecord,
   certificate: string | null,
   now: number,
 ): Promise<RefreshedSession> {
   const secret = randomBytes(32);
   const session: SessionRecord = {
     id: randomBytes(12).toString('base64url'),
-    userId,
+    userId: user.id,
     createdAt: now,
     expiresAt: now + settings.refreshDays * 24 * hour,
     refreshHash: sha256(secret),
@@ -47,21 +47,22 @@ export async function startSession(
     generation: 0,
     certificate,
   };
-  await accounts.addSession(session);
+  await accounts.addSession(session, user);
   return { session, refreshToken: formatRefreshToken(session.id, secret) };
 }
 
 /**
  * Exchanges a refresh token for its successor (security.md 13). A token's successor is derived from it, so one that
  * comes again within 30 s, while nobody has used the successor, gets the same answer: a crash or two shells at once log
- * nobody out. Any later reuse is a theft, and ends the session. Failures: `session-expired`, `login-required`.
+ * nobody out. Any later reuse is a theft, and ends the session. `assertBearer` refuses who must not use the session, before
+ * the token is spent for it. Failures: `session-expired`, `login-required`.
  */
 export async function refreshSession(
   accounts: Accounts,
   keys: KeyRing,
   settings: TokenSettings,
   refreshToken: string,
-  certificate: string | null,
+  assertBearer: (session: SessionRecord) => void,
   now: number,
 ): Promise<RefreshedSession> {
   const [, id, encoded] = /^([\w-]{16})\.([\w-]{43})$/.exec(refreshToken) ?? [];
@@ -74,9 +75,8 @@ export async function refreshSession(
   const secret = Buffer.from(encoded, 'base64url');
   const successor = createHmac('sha256', keys.refreshSecret).update(secret).digest();
   const age = ageOf(secret, session, keys);
-  if (age === undefined || (session.certificate !== null && session.certificate !== certificate)) {
-    throw unknownSession();
-  }
+  if (age === undefined) throw unknownSession();
+  assertBearer(session);
   if (age === 0) {
     const next = {
       ...session,
@@ -88,7 +88,7 @@ export async function refreshSession(
       return { session: next, refreshToken: formatRefreshToken(session.id, successor) };
     }
     // Somebody else rotated it meanwhile, with this very token: judge it again as the old one that it is now.
-    return refreshSession(accounts, keys, settings, refreshToken, certificate, now);
+    return refreshSession(accounts, keys, settings, refreshToken, assertBearer, now);
   }
   if (age === 1 && now - session.refreshedAt <= refreshRepeatSeconds * 1000) {
     return { session, refreshToken: formatRefreshToken(session.id, successor) };
@@ -105,7 +105,7 @@ export async function refreshSession(
  */
 function ageOf(secret: Uint8Array, session: SessionRecord, keys: KeyRing): number | undefined {
   let candidate = secret;
-  for (let age = 0; age <= session.generation; age++) {
+  for (let age = 0; age <= Math.min(session.generation, refreshAgesMax); age++) {
     if (timingSafeEqual(sha256(candidate), session.refreshHash)) return age;
     candidate = createHmac('sha256', keys.refreshSecret).update(candidate).digest();
   }

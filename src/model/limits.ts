@@ -26,6 +26,8 @@ export const requestIdCharactersMax = 64;
 
 /** One request at a time before login keeps a pipelined command behind its `authenticate`. */
 export const requestsInFlightMax = 256;
+/** A page counts as one request for each so many rows: 256 long pages would be hundreds of megabytes. */
+export const rowsPerRequest = 16;
 export const unreadReplyBytesMaxBeforeLogin = 16 * 1024;
 export const unreadReplyBytesMax = 1024 * 1024;
 export const unreadReplySecondsMax = 10;
@@ -37,6 +39,8 @@ export const loginSecondsMax = 10;
 export const idleSecondsMax = 300;
 /** Somebody who redeemed an enrolment code is choosing a password. */
 export const enrolmentSecondsMax = 300;
+/** No ClientHello of TLS 1.3 is shorter: who has sent less is as good as silent. */
+export const clientHelloBytesMin = 100;
 export const halfOpenPeersMax = 128;
 export const halfOpenPeersPerAddressMax = 8;
 export const connectionsBeforeLoginMax = 256;
@@ -59,6 +63,11 @@ export const accessTokenBytesMax = 2048;
 export const clockSkewSeconds = 30;
 /** A repeat of a refresh within this time is the same client trying again (security.md 13). */
 export const refreshRepeatSeconds = 30;
+/**
+ * How far back a spent refresh token is recognized as stolen, which costs a hash a step: 7 days of a refresh every 10
+ * minutes. An older one is refused like a guess.
+ */
+export const refreshAgesMax = 1024;
 export const deviceDays = 30;
 export const firstEnrolmentMinutes = 15;
 export const enrolmentHours = 24;

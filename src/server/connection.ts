@@ -13,7 +13,7 @@ import {
 } from '../model/limits.ts';
 import { LineDecoder } from '../wire/frame.ts';
 import { formatReply, parseRequest, type Reply, type Request } from '../wire/message.ts';
-import { type Caller, dispatch, type Services } from './dispatch.ts';
+import { type Caller, dispatch, type Services, weightOf } from './dispatch.ts';
 
 /** A peer that does not close after our last word is cut off. */
 const lingerMilliseconds = 1000;
@@ -28,6 +28,7 @@ export class Connection {
   readonly #caller: Caller;
   readonly #services: Services;
   readonly #decoder = new LineDecoder();
+  /** Requests without an answer, each by its weight. */
   #inFlight = 0;
   #outgoing = '';
   #ending: 'no' | 'drain' | 'yes' = 'no';
@@ -107,9 +108,10 @@ export class Connection {
   }
 
   #answer(request: Request): void {
-    this.#inFlight++;
+    const weight = weightOf(request);
+    this.#inFlight += weight;
     void dispatch(request, this.#caller, this.#services).then((reply) => {
-      this.#inFlight--;
+      this.#inFlight -= weight;
       this.#send(reply);
       this.#setDeadline();
       if (this.#mustEnd(reply)) this.#end();

@@ -6,6 +6,7 @@ import type { Command, ServerFacts } from '../command/command.ts';
 import { commands, findCommand } from '../command/index.ts';
 import { closest } from '../model/closest.ts';
 import { Failure } from '../model/failure.ts';
+import { pageRowsDefault, pageRowsMax, rowsPerRequest } from '../model/limits.ts';
 import { may, type Permission, rolesWith } from '../model/user.ts';
 import type { Store } from '../store/store.ts';
 import type { Reply, Request } from '../wire/message.ts';
@@ -44,6 +45,15 @@ export async function dispatch(request: Request, caller: Caller, services: Servi
     services.log.debug({ method: command?.name, code: failure.code, source: caller.source }, 'refused');
     return { id: request.id, failure };
   }
+}
+
+/** How many of the requests that may be in flight this one counts for: its page waits in memory until it is read. */
+export function weightOf({ method, params }: Request): number {
+  if (findCommand(method)?.permission !== 'stock:read') return 1;
+  const { items, limit } = params;
+  const asked = Array.isArray(items) ? items.length : pageRowsMax;
+  const rows = Math.min(asked, typeof limit === 'number' ? limit : pageRowsDefault, pageRowsMax);
+  return Math.max(1, Math.ceil(rows / rowsPerRequest));
 }
 
 async function pass(command: Command, request: Request, caller: Caller, services: Services): Promise<unknown> {

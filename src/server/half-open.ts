@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import {
+  clientHelloBytesMin,
   halfOpenPeersMax,
   halfOpenPeersPerAddressMax,
   handshakeSecondsMax,
@@ -15,8 +16,8 @@ interface Peer {
 
 /**
  * The peers between TCP accept and the end of the TLS handshake. Node's own handshake timer leaves sockets open, so each
- * has a timer here. Past the limits, peers that said nothing for 250 ms make room; one whose ClientHello arrived keeps
- * its time, so that an honest burst gets in past any number of silent peers.
+ * has a timer here. Past the limits, peers that sent no ClientHello for 250 ms make room; one whose ClientHello arrived
+ * keeps its time, so that an honest burst gets in past any number of silent or dripping peers.
  */
 export class HalfOpenPeers {
   readonly #peers = new Map<string, Peer>();
@@ -39,7 +40,7 @@ export class HalfOpenPeers {
   }
 
   /** The handshake is done: the peer is somebody else's concern. */
-  complete(socket: { readonly remoteAddress?: string | undefined; readonly remotePort?: number | undefined }): void {
+  complete(socket: Ends): void {
     const key = keyOf(socket);
     if (key !== undefined) this.#remove(key);
   }
@@ -58,7 +59,7 @@ export class HalfOpenPeers {
       if (!this.#isCrowded(address)) return;
       if (performance.now() - peer.since < silentPeerMillisecondsMax) return;
       const counts = this.#peers.size > halfOpenPeersMax || peer.address === address;
-      if (counts && peer.socket.bytesRead === 0) {
+      if (counts && peer.socket.bytesRead < clientHelloBytesMin) {
         peer.socket.destroy();
         this.#remove(key);
       }
@@ -77,9 +78,13 @@ export class HalfOpenPeers {
 }
 
 /** What the raw socket and the TLS socket around it have in common. */
-function keyOf(socket: {
+interface Ends {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
-}): string | undefined {
-  return socket.remoteAddress === undefined ? undefined : `${socket.remoteAddress} ${socket.remotePort}`;
+  readonly localAddress?: string | undefined;
+}
+
+/** Our own address belongs to it: from one port a peer can connect to each address that this machine has. */
+function keyOf({ remoteAddress, remotePort, localAddress }: Ends): string | undefined {
+  return remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort} ${localAddress}`;
 }

@@ -25,18 +25,23 @@ export interface TestServerOptions {
   readonly mode?: AuthMode;
   /** Configuration by key, such as `{ 'auth.token.accessMinutes': '1' }`. */
   readonly flags?: Readonly<Record<string, string>>;
+  /** Takes what is to be done when nobody needs the server any more: by default, when the test is finished. */
+  readonly whenDone?: (clean: () => unknown) => void;
 }
 
 /** A temporary folder that is gone after the test. */
-export async function temporaryFolder(): Promise<string> {
+export async function temporaryFolder(
+  whenDone: (clean: () => Promise<void>) => void = onTestFinished,
+): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'secure-inv-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  whenDone(() => rm(folder, { recursive: true, force: true }));
   return folder;
 }
 
 /** A real server in this process, on a free port, with certificates of its own, the cheapest allowed passwords, no log. */
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
-  const folder = await temporaryFolder();
+  const whenDone = options.whenDone ?? onTestFinished;
+  const folder = await temporaryFolder(whenDone);
   const certs = join(folder, 'certs');
   await ensureCertificates(certs, []);
   let link = '';
@@ -46,7 +51,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     return opened;
   };
   let daemon: Daemon = await open();
-  onTestFinished(() => daemon.close());
+  whenDone(() => daemon.close());
   return {
     get port() {
       return daemon.port;

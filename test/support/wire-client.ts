@@ -39,6 +39,7 @@ export class WireClient {
   static async open(
     { port, ca }: Pick<TestServer, 'port' | 'ca'>,
     options: ConnectionOptions = {},
+    whenDone: (clean: () => void) => void = onTestFinished,
   ): Promise<WireClient> {
     const socket = connect({
       host: '127.0.0.1',
@@ -48,7 +49,7 @@ export class WireClient {
       ALPNProtocols: ['secure-inv/1'],
       ...options,
     });
-    onTestFinished(() => void socket.destroy());
+    whenDone(() => void socket.destroy());
     await once(socket, 'secureConnect');
     return new WireClient(socket);
   }
@@ -72,11 +73,27 @@ export class WireClient {
     }
   }
 
+  /** The next lines that arrive, fewer when the server closed instead. */
+  async replies(count: number): Promise<WireReply[]> {
+    const replies: WireReply[] = [];
+    while (replies.length < count) {
+      const reply = await this.reply();
+      if (!reply) break;
+      replies.push(reply);
+    }
+    return replies;
+  }
+
   /** Asks and waits for the next reply. */
   async ask(method: string, params: unknown = {}): Promise<WireReply | undefined> {
-    this.write(`${JSON.stringify({ jsonrpc: '2.0', id: ++this.#id, method, params })}\n`);
+    this.write(line(++this.#id, method, params));
     return this.reply();
   }
+}
+
+/** A request as it stands on the wire. */
+export function line(id: number | string, method: string, params: unknown = {}): string {
+  return `${JSON.stringify({ jsonrpc: '2.0', id, method, params })}\n`;
 }
 
 export const testPassword = 'Plenty-long-passphrase-71';
@@ -87,4 +104,30 @@ export async function enrollAdministrator(server: TestServer, client?: WireClien
   await connection.ask('enroll', { code: server.link().code });
   const reply = await connection.ask('enroll', { password: testPassword });
   return reply?.result as Record<string, string>; // What a login gives is text.
+}
+
+/** Has an administrator add a user, who enrolls on a connection of their own, which is returned with what it was granted. */
+export async function enrollUser(
+  server: Pick<TestServer, 'port' | 'ca'>,
+  administrator: WireClient,
+  user: string,
+  role: string,
+  options: ConnectionOptions = {},
+): Promise<{ client: WireClient; grant: Record<string, string> }> {
+  const added = await administrator.ask('user.add', { user, role });
+  const client = await WireClient.open(server, options);
+  await client.ask('enroll', { code: added?.result?.['code'] });
+  const enrolled = await client.ask('enroll', { password: testPassword });
+  return { client, grant: enrolled?.result as Record<string, string> }; // As above.
+}
+
+/** A connection that an access token logged in. */
+export async function openAs(
+  server: Pick<TestServer, 'port' | 'ca'>,
+  token: string | undefined,
+  options: ConnectionOptions = {},
+): Promise<WireClient> {
+  const client = await WireClient.open(server, options);
+  await client.ask('authenticate', { token });
+  return client;
 }

@@ -1,5 +1,6 @@
 import type { SessionRecord } from '../store.ts';
 import type { Database } from './database.ts';
+import { assertEpoch } from './users.ts';
 
 const columns = `id, user_id AS userId, created_at AS createdAt, expires_at AS expiresAt, refresh_hash AS refreshHash,
   refreshed_at AS refreshedAt, generation, certificate`;
@@ -11,7 +12,13 @@ export function listSessions(database: Database, now: number): readonly SessionR
 }
 
 /** As `Store.addSession`. */
-export function addSession(database: Database, session: SessionRecord, sessionsMax: number): readonly string[] {
+export function addSession(
+  database: Database,
+  session: SessionRecord,
+  sessionsMax: number,
+  epoch?: number,
+): readonly string[] {
+  assertEpoch(database, session.userId, epoch);
   database.run(
     `INSERT INTO session (id, user_id, created_at, expires_at, refresh_hash, refreshed_at, generation, certificate)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,

@@ -76,7 +76,8 @@ export function setEnabled(database: Database, id: number, enabled: boolean): Us
 }
 
 /** As `Store.setPassword`. */
-export function setPassword(database: Database, id: number, passwordHash: string): UserRecord {
+export function setPassword(database: Database, id: number, passwordHash: string, epoch?: number): UserRecord {
+  assertEpoch(database, id, epoch);
   database.run('UPDATE user SET password_hash = ? WHERE id = ?', passwordHash, id);
   database.run('DELETE FROM enrolment WHERE user_id = ?', id);
   endAccess(database, id);
@@ -84,7 +85,8 @@ export function setPassword(database: Database, id: number, passwordHash: string
 }
 
 /** As `Store.setPasswordHash`. */
-export function setPasswordHash(database: Database, id: number, passwordHash: string): UserRecord {
+export function setPasswordHash(database: Database, id: number, passwordHash: string, epoch?: number): UserRecord {
+  assertEpoch(database, id, epoch);
   database.run('UPDATE user SET password_hash = ? WHERE id = ?', passwordHash, id);
   return find(database, id);
 }
@@ -115,6 +117,15 @@ function addEnrolment(database: Database, userId: number, { hash, expiresAt }: E
 function endAccess(database: Database, id: number): void {
   database.run('UPDATE user SET epoch = epoch + 1 WHERE id = ?', id);
   database.run('DELETE FROM session WHERE user_id = ?', id);
+}
+
+/** Refuses what was proven before the user's access was ended. Failures: `conflict`. */
+export function assertEpoch(database: Database, id: number, epoch: number | undefined): void {
+  const user = find(database, id);
+  if (epoch === undefined || user.epoch === epoch) return;
+  throw new Failure('conflict', `The access of ${user.user} was ended meanwhile; nothing was changed.`, {
+    hint: 'Ask an administrator, or log in again: secure-inv login',
+  });
 }
 
 /** Someone must stay who can let others in. Who cannot administer now can be changed freely. */

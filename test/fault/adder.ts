@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { line, WireClient, type WireReply } from '../support/wire-client.ts';
+import type { ServerProcess } from './server-process.ts';
+
+/** An add that a client means to have counted once, whatever happens. */
+export interface Add {
+  readonly operation: string;
+  readonly item: string;
+  readonly quantity: number;
+}
+
+/** What every client shares: who serves now, as whom to ask, whether to begin new adds, and what there is to add. */
+export interface Load {
+  server(): ServerProcess;
+  readonly token: string;
+  goesOn(): boolean;
+  next(): Add;
+}
+
+/** What one client saw. */
+export interface Outcome {
+  readonly acknowledged: readonly (Add & { readonly seq: number })[];
+  /** How often an add was sent again because its answer had been lost. */
+  readonly repeated: number;
+}
+
+const inFlightMax = 16;
+
+/**
+ * A client that adds with operation ids, many in flight, and sends what was not answered again on the next connection,
+ * until everything it ever sent was acknowledged.
+ */
+export async function addUntilDone(load: Load): Promise<Outcome> {
+  const acknowledged: (Add & { seq: number })[] = [];
+  const open = new Map<string, Add>();
+  let repeated = 0;
+  while (load.goesOn() || open.size > 0) {
+    const cleanings: (() => void)[] = [];
+    try {
+      const client = await WireClient.open(load.server(), {}, (clean) => cleanings.push(clean));
+      client.write(line('authenticate', 'authenticate', { token: load.token }));
+      for (const add of open.values()) client.write(line(add.operation, 'add', add));
+      repeated += open.size;
+      await converse(client, load, open, acknowledged);
+    } catch {
+      await sleep(10); // Nobody listens at the moment.
+    } finally {
+      for (const clean of cleanings) clean();
+    }
+  }
+  return { acknowledged, repeated };
+}
+
+async function converse(
+  client: WireClient,
+  load: Load,
+  open: Map<string, Add>,
+  acknowledged: (Add & { seq: number })[],
+): Promise<void> {
+  for (;;) {
+    while (load.goesOn() && open.size < inFlightMax) {
+      const add = load.next();
+      open.set(add.operation, add);
+      client.write(line(add.operation, 'add', add));
+    }
+    if (open.size === 0) return;
+    const reply = await client.reply();
+    if (!reply) return;
+    settle(reply, open, acknowledged);
+  }
+}
+
+function settle(reply: WireReply, open: Map<string, Add>, acknowledged: (Add & { seq: number })[]): void {
+  const add = open.get(String(reply.id));
+  if (!add) return; // Of authenticate.
+  if (!reply.result) throw new Error(`An add was refused: ${JSON.stringify(reply.error)}`);
+  open.delete(add.operation);
+  acknowledged.push({ ...add, seq: Number(reply.result['seq']) });
+}

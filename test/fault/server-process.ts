@@ -1,0 +1,59 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { type EnrolmentLink, parseEnrolmentLink } from '../../src/model/enrolment-link.ts';
+
+const program = fileURLToPath(new URL('../../src/secure-invd.ts', import.meta.url));
+
+/** A server in a process of its own, which can be killed. */
+export interface ServerProcess {
+  readonly port: number;
+  /** The server authority, PEM. */
+  readonly ca: string;
+  /** Printed while nobody can administer the server. */
+  readonly link: EnrolmentLink | undefined;
+  /** kill -9, and the end of it. */
+  kill(): Promise<void>;
+}
+
+/** Starts a server on the folder and resolves when it serves; the first time, when it has printed the link as well. */
+export async function startProcess(folder: string, isFirst = false): Promise<ServerProcess> {
+  const flags = {
+    'listen-port': '0',
+    store: `sqlite:${join(folder, 'data', 'inventory.db')}`,
+    'certs-folder': join(folder, 'certs'),
+    'auth-password-memory-kibibytes': '19456',
+    'auth-password-passes': '2',
+    'auth-token-access-minutes': '60',
+    'log-level': 'error',
+  };
+  const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
+  const child = spawn(process.execPath, [program, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const { port, link } = await readGreeting(child, isFirst);
+  return {
+    port,
+    link,
+    ca: await readFile(join(folder, 'certs', 'server-ca.pem'), 'utf8'),
+    async kill() {
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+type Greeting = Pick<ServerProcess, 'port' | 'link'>;
+
+async function readGreeting({ stdout }: ChildProcess, isFirst: boolean): Promise<Greeting> {
+  if (!stdout) throw new Error('The server has no output.');
+  let port: number | undefined;
+  for await (const text of createInterface({ input: stdout })) {
+    port ??= Number(/ is listening on [^ ]+:(\d+) /.exec(text)?.[1]) || undefined;
+    const [printed] = /secure-inv:\/\/[^']+/.exec(text) ?? [];
+    if (port !== undefined && (printed || !isFirst)) return { port, link: printed ? parseEnrolmentLink(printed) : undefined };
+  }
+  throw new Error('The server did not start.');
+}

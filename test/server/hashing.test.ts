@@ -1,0 +1,39 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { startServer } from '../support/server.ts';
+import { enrollAdministrator, line, openAs, testPassword, WireClient } from '../support/wire-client.ts';
+
+test('of 64 logins at once some are told to come back, the others are right, and an add is served meanwhile', async () => {
+  const server = await startServer({
+    flags: { 'auth.password.memoryKibibytes': '65536', 'auth.password.passes': '3' },
+  });
+  const grant = await enrollAdministrator(server);
+  const worker = await openAs(server, grant['accessToken']);
+  const clients = await Promise.all(Array.from({ length: 64 }, () => WireClient.open(server)));
+  let answered = 0;
+  const logins = clients.map(async (client, at) => {
+    client.write(line(at, 'login', { user: 'admin', password: at % 2 === 0 ? testPassword : 'a-wrong-password' }));
+    const reply = await client.reply();
+    answered++;
+    return { at, reply };
+  });
+  const added = await worker.ask('add', { item: 'Soap', quantity: 1, operation: randomUUID() });
+  const answeredBefore = answered;
+  expect(added).toMatchObject({ result: { balance: 1 } });
+  const replies = await Promise.all(logins);
+  expect(answeredBefore).toBeLessThan(64);
+  const busy = replies.filter(({ reply }) => reply?.error?.data.code === 'busy');
+  const decided = replies.filter((login) => !busy.includes(login));
+  expect(busy.length).toBeGreaterThan(20);
+  expect(decided.length).toBeGreaterThanOrEqual(4);
+  for (const { reply } of busy) expect(reply).toMatchObject({ error: { code: 1008, data: { retryAfter: 2 } } });
+  for (const { at, reply } of decided) {
+    if (at % 2 === 0) expect(reply).toMatchObject({ result: { user: 'admin' } });
+    else expect(reply).toMatchObject({ error: { code: 1003 } });
+  }
+  // Busy counts as no failure, and the same connection may try again.
+  const again = clients[busy[0]?.at ?? 0];
+  expect(await again?.ask('login', { user: 'admin', password: testPassword })).toMatchObject({
+    result: { user: 'admin' },
+  });
+});
