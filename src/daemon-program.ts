@@ -121,6 +121,11 @@ async function check(program: Command): Promise<void> {
 }
 
 async function printAdministratorLink(config: ServerConfig, user = config.auth.firstAdmin): Promise<void> {
+  if (config.listen.port === 0) {
+    throw new Failure('bad-params', 'listen.port is 0, so the port that the server took is not known here.', {
+      hint: 'Add it: secure-invd admin-link --listen-port PORT',
+    });
+  }
   const [link, expiresAt] = await makeAdministratorLink(config, user);
   const until = new Date(expiresAt).toISOString();
   process.stdout.write(

@@ -6,7 +6,7 @@ const page = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 
 /** The fenced blocks of one language. */
 function blocks(language: string): string[] {
-  return [...page.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].flatMap(([, name, text = '']) =>
+  return [...page.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].flatMap(([, name, text = '']) =>
     name === language ? [text] : [],
   );
 }

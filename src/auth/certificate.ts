@@ -49,12 +49,14 @@ const explanations: Readonly<Record<RefusalReason, string>> = {
   unverifiable: 'Your certificate could not be verified.',
 };
 
+const hints: Readonly<Partial<Record<RefusalReason, string>>> = {
+  'revocation-list': 'The operator can renew it: npm run gen-certs',
+  'unknown-user': 'Ask an administrator: secure-inv user list',
+};
+
 /** The refusal that tells a client, and the log, why its certificate is not accepted. */
 export function certificateRefused(reason: RefusalReason): Failure {
-  const hint =
-    reason === 'revocation-list'
-      ? 'The operator can renew it: npm run gen-certs'
-      : 'Ask the operator for a new one: npm run gen-certs -- client NAME';
+  const hint = hints[reason] ?? 'Ask the operator for a new one: npm run gen-certs -- client NAME';
   return new Failure('certificate-refused', explanations[reason], { reason, hint });
 }
 

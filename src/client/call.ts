@@ -25,10 +25,11 @@ const tokenReserveMilliseconds = 5_000;
 export class ClientSession {
   readonly #endpoint: Endpoint;
   readonly #credentials: Credentials;
-  #connection: Promise<ClientConnection> | undefined;
+  // Calls may overlap, and share one connection and one login: each promise is kept before anything is awaited.
+  #opening: Promise<ClientConnection> | undefined;
+  #opened: ClientConnection | undefined;
+  #token: Promise<string | undefined> | undefined;
   #authenticated: Promise<unknown> | undefined;
-  /** Whether the server may have seen the last request. */
-  #wasSent = false;
 
   constructor(endpoint: Endpoint, credentials: Credentials) {
     this.#endpoint = endpoint;
@@ -47,11 +48,15 @@ export class ClientSession {
     const giveUpAt = performance.now() + repeatSeconds * 1000;
     let lost: Failure | undefined;
     for (let attempt = 0; ; attempt++) {
+      let wasSent = false;
+      const onSent = () => {
+        wasSent = true;
+      };
       try {
-        return v.parse(command.result, await this.#request(command.name, params));
+        return v.parse(command.result, await this.#request(command.name, params, onSent));
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
-        if (this.#wasSent && mayHaveHappened(error)) lost = error;
+        if (wasSent && mayHaveHappened(error)) lost = error;
         const again = isSafeToRepeat && (error.code === 'busy' || (lost !== undefined && mayHaveHappened(error)));
         if (!again || performance.now() > giveUpAt) throw lost ? unconfirmed(lost, error, params) : error;
         await sleep(Math.min(2000, 100 * 2 ** attempt));
@@ -60,18 +65,20 @@ export class ClientSession {
   }
 
   async close(): Promise<void> {
-    const connection = this.#connection;
-    this.#connection = undefined;
     // A connection that never came about needs no closing.
-    (await connection?.catch(() => undefined))?.close();
+    await this.#opening?.catch(() => undefined);
+    this.#opened?.close();
   }
 
-  async #request(method: string, params: Readonly<Record<string, unknown>>): Promise<unknown> {
-    this.#wasSent = false;
+  async #request(method: string, params: Readonly<Record<string, unknown>>, onSent: () => void): Promise<unknown> {
     const connection = await this.#connect();
-    const token = this.#authenticated ? undefined : await this.#accessToken(connection);
-    if (token !== undefined) this.#authenticated = connection.request('authenticate', { token });
-    this.#wasSent = true;
+    this.#token ??= this.#accessToken(connection).catch((error: unknown) => {
+      this.#token = undefined; // Somebody may log in before the next call.
+      throw error;
+    });
+    const token = await this.#token;
+    if (token !== undefined) this.#authenticated ??= connection.request('authenticate', { token });
+    onSent();
     // Both lines are on their way before either is answered. The request's own failure says enough when the first one
     // failed, except why, which the second knows.
     const [authenticated, answered] = await Promise.allSettled([
@@ -89,11 +96,17 @@ export class ClientSession {
   }
 
   async #connect(): Promise<ClientConnection> {
-    const current = await this.#connection?.catch(() => undefined);
-    if (current?.isOpen) return current;
-    this.#authenticated = undefined;
-    this.#connection = ClientConnection.open(this.#endpoint);
-    return this.#connection;
+    if (this.#opened?.isOpen) return this.#opened;
+    this.#opening ??= ClientConnection.open(this.#endpoint).finally(() => {
+      this.#opening = undefined;
+    });
+    const opened = await this.#opening;
+    if (this.#opened !== opened) {
+      this.#opened = opened;
+      this.#token = undefined;
+      this.#authenticated = undefined;
+    }
+    return opened;
   }
 
   /** The token to show on this connection; undefined when a refresh on it has logged in already, or none is needed. */

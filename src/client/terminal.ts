@@ -50,16 +50,17 @@ async function prompted(prompt: string, hidden: boolean): Promise<string> {
   return answer;
 }
 
-/** A password from standard input, for scripts: its first line. */
-export async function readPasswordFromInput(): Promise<string> {
+/** Passwords from standard input, for scripts: its first lines. Failures: `bad-params` when there are fewer. */
+export async function readPasswordsFromInput(count: number): Promise<string[]> {
   let text = '';
   for await (const chunk of process.stdin) {
     text += chunk;
     if (text.length > 4096) break;
   }
-  const line = text.split(/\r?\n/, 1)[0] ?? '';
-  if (line === '') throw new Failure('bad-params', 'There is no password on standard input.');
-  return line;
+  const lines = text.split(/\r?\n/).slice(0, count);
+  if (lines.length === count && !lines.includes('')) return lines;
+  const wanted = count === 1 ? 'There is no password' : `There are no ${count} lines with passwords`;
+  throw new Failure('bad-params', `${wanted} on standard input.`);
 }
 
 /** There is nothing more on standard input. */

@@ -2,22 +2,22 @@ import { passwd } from '../../command/passwd.ts';
 import { Failure } from '../../model/failure.ts';
 import { tokensOf } from '../call.ts';
 import { findTarget, openSession } from '../target.ts';
-import { readNewPassword, readPassword } from './password.ts';
+import { type PasswordSource, readPasswordChange } from './password.ts';
 import { examplesText, type Shell, say, subcommand } from './shell.ts';
 
 /** `passwd`: a new password; this login goes on, all others end. */
 export function addPasswd(shell: Shell): void {
   subcommand(shell.program, ['passwd'], passwd.summary)
-    .addHelpText('after', examplesText(['secure-inv passwd']))
-    .action(async () => {
+    .option('--password-stdin', 'read the current and then the new password from standard input, a line each')
+    .addHelpText('after', examplesText(['secure-inv passwd', 'secure-inv passwd --password-stdin < file']))
+    .action(async (flags: PasswordSource) => {
       const options = shell.options();
       const { store, context } = await findTarget(options);
       if (!context)
         throw new Failure('login-required', 'You are not logged in to any server.', { hint: 'Run: secure-inv login' });
       const { session } = await openSession(options);
       try {
-        const current = await readPassword({}, 'Current password: ');
-        const granted = await session.call(passwd, { current, password: await readNewPassword({}) });
+        const granted = await session.call(passwd, { ...(await readPasswordChange(flags)) });
         await store.writeTokens(context.name, tokensOf(granted));
         say(shell, 'Your password is changed. Your other logins have ended.', {});
       } finally {

@@ -1,5 +1,5 @@
 import { readGiven } from '../target.ts';
-import { askHidden, readPasswordFromInput } from '../terminal.ts';
+import { askHidden, readPasswordsFromInput } from '../terminal.ts';
 
 /** Where a password comes from; never a command line. */
 export interface PasswordSource {
@@ -8,13 +8,13 @@ export interface PasswordSource {
 }
 
 /** A password: from standard input, a file, or somebody at the terminal, unseen. */
-export async function readPassword(source: PasswordSource, prompt = 'Password: '): Promise<string> {
-  if (source.passwordStdin) return readPasswordFromInput();
+export async function readPassword(source: PasswordSource): Promise<string> {
+  if (source.passwordStdin) return (await readPasswordsFromInput(1))[0] ?? '';
   if (source.passwordFile !== undefined) {
     const text = await readGiven(source.passwordFile, 'SECURE_INV_PASSWORD_FILE');
     return text.split(/\r?\n/, 1)[0] ?? '';
   }
-  return askHidden(prompt);
+  return askHidden('Password: ');
 }
 
 /** A new password; at a terminal twice, because nobody sees what they type. */
@@ -25,4 +25,13 @@ export async function readNewPassword(source: PasswordSource): Promise<string> {
     if ((await askHidden('Once more: ')) === password) return password;
     process.stderr.write('These are not the same. Try again.\n');
   }
+}
+
+/** The password that holds and the one that is to: two lines of standard input, or asked for. */
+export async function readPasswordChange({
+  passwordStdin,
+}: PasswordSource): Promise<{ current: string; password: string }> {
+  if (!passwordStdin) return { current: await askHidden('Current password: '), password: await readNewPassword({}) };
+  const [current = '', password = ''] = await readPasswordsFromInput(2);
+  return { current, password };
 }

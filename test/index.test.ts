@@ -1,0 +1,71 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, expectTypeOf, onTestFinished, test } from 'vitest';
+import { connect, Failure, type Inventory } from '../src/index.ts';
+import { shareServer } from './support/shared-server.ts';
+
+const server = shareServer();
+const address = () => `127.0.0.1:${server().port}`;
+const ca = () => join(server().certs, 'server-ca.pem');
+
+async function open(token = server().grant['accessToken'] ?? ''): Promise<Inventory> {
+  const inventory = await connect({ server: address(), ca: ca(), token });
+  onTestFinished(() => inventory.close());
+  return inventory;
+}
+
+test("the README's example adds, meets a typed failure, closes, and ends by itself", async () => {
+  const example = fileURLToPath(new URL('transcript/library-example.ts', import.meta.url));
+  const env = {
+    SECURE_INV_SERVER: address(),
+    SECURE_INV_CA: ca(),
+    SECURE_INV_TOKEN: server().grant['accessToken'],
+  };
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [example], { env, timeout: 10_000 });
+  expect([stdout, stderr]).toEqual(['There are 200 now.\nOnly 200 Maggi at main; 1000 asked.\n', '']);
+});
+
+test('every command is a method whose parameters and result have types', async () => {
+  const inventory = await open();
+  const added = await inventory.add({ item: 'Soap', quantity: 12 });
+  expectTypeOf(added.balance).toEqualTypeOf<number | undefined>();
+  expect(added).toMatchObject({ item: 'Soap', quantity: 12, balance: 12 });
+  const { items } = await inventory.view({ items: ['soap'] });
+  expectTypeOf(items[0]?.quantity).toEqualTypeOf<number | undefined>();
+  expect(items).toMatchObject([{ item: 'Soap', quantity: 12 }]);
+  const { code } = await inventory.user.add({ user: 'clerk1', role: 'clerk' });
+  expect(code).toMatch(/^[\w-]{22}$/);
+  // @ts-expect-error: a login belongs to the context, not to whoever uses it.
+  expect(inventory.login).toBeDefined();
+});
+
+test('an operation that is sent again with its id is counted once', async () => {
+  const inventory = await open();
+  const towels = { item: 'Towels', quantity: 300, operation: '0192f0c1-7b5e-7000-8000-2f6d1a9c3b4e' };
+  const first = await inventory.add(towels);
+  expect(await inventory.add(towels)).toEqual(first);
+  expect((await inventory.view({ items: ['Towels'] })).items).toMatchObject([{ quantity: 300 }]);
+});
+
+test('every refusal is a Failure with a code, a sentence and a hint', async () => {
+  const refused = await (await open()).take({ item: 'Gold', quantity: 1 }).catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(Failure);
+  expect(refused).toMatchObject({
+    code: 'not-found',
+    message: 'No item "Gold".',
+    details: { hint: expect.any(String) },
+  });
+  const stranger = await open('not.a.token');
+  await expect(stranger.view()).rejects.toMatchObject({ code: 'login-required' });
+});
+
+test('many calls at once share one connection, and one that was lost is opened again', async () => {
+  const inventory = await open();
+  const names = Array.from({ length: 50 }, (_, at) => `Item ${at}`);
+  const added = await Promise.all(names.map((item) => inventory.add({ item, quantity: 1 })));
+  expect(added.map(({ item }) => item)).toEqual(names);
+  await inventory.close();
+  expect((await inventory.view({ search: 'item' })).items).toHaveLength(50);
+});
