@@ -42,11 +42,15 @@ export function parseNote(text: string): string {
   return parseText(text, 'note', noteCharactersMax);
 }
 
+const ascii = /^[ -~]*$/;
+
 /**
  * The key under which a name is found: NFKC and case folded, so that `maggi` and `Maggi` are one item. Lower first
  * makes ß of ẞ, upper makes SS of both; then each character by itself, because a final Σ is lowered by its neighbours.
  */
 export function canonicalKey(name: string): string {
+  // Most names are ASCII, which has one form, and every operation asks three times.
+  if (ascii.test(name)) return name.toLowerCase();
   let folded = '';
   for (const character of name.normalize('NFKC').toLowerCase().toUpperCase()) folded += character.toLowerCase();
   return folded.normalize('NFKC');

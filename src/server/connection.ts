@@ -32,6 +32,8 @@ export class Connection {
   #inFlight = 0;
   #outgoing = '';
   #ending: 'no' | 'drain' | 'yes' = 'no';
+  /** The peer will ask no more, and still reads: `printf … | openssl s_client` does. */
+  #isHalfClosed = false;
   #deadline: NodeJS.Timeout | undefined;
   #deadlineSeconds = 0;
   #unreadSince: NodeJS.Timeout | undefined;
@@ -41,7 +43,9 @@ export class Connection {
     this.#caller = caller;
     this.#services = services;
     socket.setNoDelay(true);
+    socket.allowHalfOpen = true; // Who has sent everything may say so and still gets every reply.
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
+    socket.on('end', () => this.#halfClosed());
     socket.on('drain', () => this.#drained());
     socket.on('error', () => socket.destroy()); // A broken record or a reset: nothing to say to such a peer.
     socket.on('close', () => this.#closed());
@@ -76,6 +80,11 @@ export class Connection {
     this.#pump();
   }
 
+  #halfClosed(): void {
+    this.#isHalfClosed = true;
+    this.#pump();
+  }
+
   /** Takes as many lines as may be in flight. Not reading while lines wait is what bounds the decoder's buffer. */
   #pump(): void {
     while (this.#ending === 'no') {
@@ -85,7 +94,8 @@ export class Connection {
       }
       const request = this.#nextRequest();
       if (!request) {
-        this.#socket.resume();
+        if (this.#isHalfClosed && this.#inFlight === 0) this.#end();
+        else this.#socket.resume();
         return;
       }
       this.#answer(request);

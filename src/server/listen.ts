@@ -67,6 +67,8 @@ export class Listener {
       server.once('error', (error) => reject(explainListenError(error, host, port)));
       server.listen({ host, port }, resolve);
     });
+    // Without a listener an accept that fails later, for want of file descriptors, would end the process.
+    server.on('error', (error) => services.log.error({ err: error }, 'cannot accept a connection'));
     return listener;
   }
 

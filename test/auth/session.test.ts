@@ -52,6 +52,12 @@ describe('access ends at once, also on open connections and for good tokens', ()
     expect((await logIn(user)).reply).toHaveProperty('result');
   });
 
+  test('and nothing ends for a user who is enabled and enabled again', async () => {
+    const { administrator, user, client } = await newUser();
+    await administrator.ask('user.enable', { user });
+    expect(await codeOf(client)).toBeUndefined();
+  });
+
   test('a new role bites at the next request, in both directions', async () => {
     const { administrator, user, other } = await newUser('viewer');
     expect(await codeOf(other, 'user.list')).toBe('forbidden');

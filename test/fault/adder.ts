@@ -36,17 +36,17 @@ export async function addUntilDone(load: Load): Promise<Outcome> {
   let repeated = 0;
   while (load.goesOn() || open.size > 0) {
     const cleanings: (() => void)[] = [];
-    try {
-      const client = await WireClient.open(load.server(), {}, (clean) => cleanings.push(clean));
+    const opening = WireClient.open(load.server(), {}, (clean) => cleanings.push(clean));
+    const client = await opening.catch(() => undefined);
+    if (client) {
       client.write(line('authenticate', 'authenticate', { token: load.token }));
       for (const add of open.values()) client.write(line(add.operation, 'add', add));
       repeated += open.size;
       await converse(client, load, open, acknowledged);
-    } catch {
+    } else {
       await sleep(10); // Nobody listens at the moment.
-    } finally {
-      for (const clean of cleanings) clean();
     }
+    for (const clean of cleanings) clean();
   }
   return { acknowledged, repeated };
 }

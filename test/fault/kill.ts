@@ -55,13 +55,14 @@ export async function killUnderLoad(kills: number, seed: number, whenDone: WhenD
       quantity: 1 + Math.floor(chance() * 100),
     }),
   };
-  const running = Array.from({ length: clients }, () => addUntilDone(load));
+  const running = Promise.all(Array.from({ length: clients }, () => addUntilDone(load)));
+  running.catch(() => undefined); // Told below, when the kills are over.
   for (; left > 0; left--) {
     await sleep(chance() * loadMillisecondsMax);
     await server.kill();
     server = await startProcess(folder);
   }
-  const outcomes = await Promise.all(running);
+  const outcomes = await running;
   return {
     acknowledged: outcomes.flatMap(({ acknowledged }) => acknowledged),
     repeated: outcomes.reduce((sum, { repeated }) => sum + repeated, 0),
@@ -82,7 +83,8 @@ async function look(server: ServerProcess, token: string): Promise<Pick<Aftermat
     const movements: Movement[] = [];
     for (let cursor: unknown; ; ) {
       const page = await client.ask('history', { limit: 1000, ...(cursor === undefined ? {} : { cursor }) });
-      movements.push(...(page?.result?.['movements'] as Movement[])); // As src/wire/README.md has it.
+      const rows = page?.result?.['movements'] as Movement[]; // As src/wire/README.md has it.
+      movements.push(...rows);
       cursor = page?.result?.['cursor'];
       if (cursor === undefined) break;
     }

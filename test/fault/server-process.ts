@@ -15,7 +15,7 @@ export interface ServerProcess {
   readonly ca: string;
   /** Printed while nobody can administer the server. */
   readonly link: EnrolmentLink | undefined;
-  /** kill -9, and the end of it. */
+  /** kill -9, unless it has ended, and the end of it. */
   kill(): Promise<void>;
 }
 
@@ -38,6 +38,7 @@ export async function startProcess(folder: string, isFirst = false): Promise<Ser
     link,
     ca: await readFile(join(folder, 'certs', 'server-ca.pem'), 'utf8'),
     async kill() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, 'exit');
       child.kill('SIGKILL');
       await ended;
@@ -53,7 +54,8 @@ async function readGreeting({ stdout }: ChildProcess, isFirst: boolean): Promise
   for await (const text of createInterface({ input: stdout })) {
     port ??= Number(/ is listening on [^ ]+:(\d+) /.exec(text)?.[1]) || undefined;
     const [printed] = /secure-inv:\/\/[^']+/.exec(text) ?? [];
-    if (port !== undefined && (printed || !isFirst)) return { port, link: printed ? parseEnrolmentLink(printed) : undefined };
+    if (port !== undefined && (printed || !isFirst))
+      return { port, link: printed ? parseEnrolmentLink(printed) : undefined };
   }
   throw new Error('The server did not start.');
 }

@@ -37,7 +37,18 @@ test('whatever else a number is, it is refused', () => {
     }),
     { numRuns: 5000 },
   );
-  for (const quantity of [0, -0, -1, 0.0001, 1e-300, 1e12 + 0.001, 1e13, Number.NaN, Number.POSITIVE_INFINITY, 0.1 + 0.2]) {
+  for (const quantity of [
+    0,
+    -0,
+    -1,
+    0.0001,
+    1e-300,
+    1e12 + 0.001,
+    1e13,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    0.1 + 0.2,
+  ]) {
     expect(() => parseQuantity(quantity)).toThrow(Failure);
   }
 });

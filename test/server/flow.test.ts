@@ -37,6 +37,19 @@ describe('pipelining', () => {
     expect(viewed?.result?.['seq']).toBe(320);
   });
 
+  test('a client that has sent everything and says so gets every reply, and then the end', async () => {
+    for (let round = 0; round < 5; round++) {
+      const client = await WireClient.open(server());
+      client.write(line(1, 'authenticate', { token: token() }));
+      client.socket.end(Array.from({ length: 300 }, (_, id) => line(id + 2, 'view')).join(''));
+      expect(await client.replies(400)).toHaveLength(301);
+      await client.closed;
+    }
+    const silent = await WireClient.open(server());
+    silent.socket.end();
+    await silent.closed;
+  });
+
   test('one request id twice in flight is answered twice', async () => {
     const client = await openAs(server(), token());
     client.write(line('same', 'ping') + line('same', 'ping'));

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { shareServer } from '../support/shared-server.ts';
 import { line, openAs, WireClient } from '../support/wire-client.ts';
@@ -174,4 +176,25 @@ describe('lengths', () => {
     }
     expect(await client.reply()).toMatchObject({ id: 1, result: {} });
   });
+});
+
+test('frames with any bytes changed, lost or put in are answered or end their own connection, and nothing else', async () => {
+  const member = await openAs(server(), server().grant['accessToken']);
+  const params = { item: 'Käse', quantity: 1.5, note: '"x"', operation: randomUUID() };
+  const good = Buffer.from(line(1, 'add', params) + line('two', 'view', { limit: 1 }) + line(3, 'ping'));
+  const changes = fc.array(fc.tuple(fc.nat(good.length - 1), fc.nat(3), fc.nat(255)), { minLength: 1, maxLength: 6 });
+  await fc.assert(
+    fc.asyncProperty(changes, async (all) => {
+      const bytes = [...good];
+      for (const [at, removed, put] of all) bytes.splice(at, removed, put);
+      const client = await openAs(server(), server().grant['accessToken']);
+      client.write(Buffer.from(bytes));
+      client.socket.end();
+      for (let reply = await client.reply(); reply; reply = await client.reply()) {
+        expect(reply.error?.data.code).not.toBe('internal');
+      }
+      expect(await member.ask('ping')).toMatchObject({ result: {} });
+    }),
+    { numRuns: 80 },
+  );
 });

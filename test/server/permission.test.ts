@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../src/command/index.ts';
 import { may, permissionsOf, roleNames, rolesWith } from '../../src/model/user.ts';
+import { startServer } from '../support/server.ts';
 import { shareServer } from '../support/shared-server.ts';
-import { enrollUser, openAs, WireClient } from '../support/wire-client.ts';
+import { enrollAdministrator, enrollUser, openAs, WireClient } from '../support/wire-client.ts';
 
 const server = shareServer();
 
@@ -55,4 +56,18 @@ test('the last administrator who can log in cannot be demoted or disabled, howev
     error: { code: 1006 },
   });
   expect(await administrator.ask('user.disable', { user: 'admin' })).toMatchObject({ error: { code: 1006 } });
+});
+
+test('two administrators who disable each other at once do not both succeed', async () => {
+  const own = await startServer();
+  const first = await WireClient.open(own);
+  await enrollAdministrator(own, first);
+  const { client: second } = await enrollUser(own, first, 'second', 'admin');
+  const replies = await Promise.all([
+    first.ask('user.disable', { user: 'second' }),
+    second.ask('user.disable', { user: 'admin' }),
+  ]);
+  expect(replies.filter((reply) => reply?.result)).toHaveLength(1);
+  await own.restart();
+  expect(await (await WireClient.open(own)).ask('hello')).toHaveProperty('result');
 });

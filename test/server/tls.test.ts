@@ -61,6 +61,14 @@ describe('what is not TLS', () => {
     await expectServing();
   });
 
+  test('a peer that connects and says that it has nothing to say is closed at once', async () => {
+    const started = performance.now();
+    const socket = await openTcp();
+    socket.end();
+    await readToEnd(socket);
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+
   test('a crowd that says nothing, or next to nothing, does not keep honest clients out', async () => {
     const crowd = await Promise.all(Array.from({ length: 200 }, openTcp));
     for (const [at, socket] of crowd.entries()) if (at % 2 === 0) socket.write(Buffer.from('160301', 'hex'));
