@@ -28,12 +28,11 @@ export interface LedgerRecord {
   readonly user: string;
 }
 
-/** SHA-256 of the concatenation of the parts. Passed in, so that the model needs nothing from Node. */
-export type Sha256 = (...parts: readonly Uint8Array[]) => Uint8Array;
+/** SHA-256 of the concatenation of the parts, text as UTF-8. Passed in, so that the model needs nothing from Node. */
+export type Sha256 = (...parts: readonly (Uint8Array | string)[]) => Uint8Array;
 
-const leafPrefix = Uint8Array.of(0);
+const leafPrefix = '\0';
 const nodePrefix = Uint8Array.of(1);
-const utf8 = new TextEncoder();
 
 function sorted(change: LedgerRecord['change']): LedgerRecord['change'] {
   return change && Object.fromEntries(Object.entries(change).sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -68,7 +67,7 @@ export function formatRecord(record: LedgerRecord): string {
 
 /** The hash of a record as a leaf of the ledger's tree: SHA-256(0x00 ‖ record bytes), RFC 6962 section 2.1. */
 export function leafHash(record: LedgerRecord, sha256: Sha256): Uint8Array {
-  return sha256(leafPrefix, utf8.encode(formatRecord(record)));
+  return sha256(leafPrefix + formatRecord(record));
 }
 
 /**

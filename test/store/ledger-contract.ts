@@ -6,7 +6,7 @@ import type { Store } from '../../src/store/store.ts';
 import type { Fixture } from './contract.ts';
 import { intentOf } from './intent.ts';
 
-function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+function sha256(...parts: readonly (Uint8Array | string)[]): Uint8Array {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
   return hash.digest();

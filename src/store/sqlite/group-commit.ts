@@ -105,7 +105,7 @@ export class GroupCommit {
 }
 
 /**
- * A refusal comes before an operation writes; other methods that throw have a savepoint. What remains is a failed
+ * A refused operation has taken back all it wrote; other methods that throw have a savepoint. What remains is a failed
  * write, and that is everyone's: a constraint alone is undone by SQLite with its statement.
  */
 function spoilsTransaction(method: string, error: unknown): boolean {

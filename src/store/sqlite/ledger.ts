@@ -2,13 +2,20 @@ import { hash } from 'node:crypto';
 import { appendLeaf, type Frontier, type LedgerRecord, leafHash, rootOf } from '../../model/ledger.ts';
 import type { LedgerHead } from '../store.ts';
 import type { Database } from './database.ts';
+import { indexMovements } from './movement-index.ts';
 
 const hashBytes = 32;
 
 /** SHA-256 of the parts, one after another. */
-export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  // A one-shot hash of joined parts costs less than a hash object with one update each.
-  return hash('sha256', Buffer.concat(parts), 'buffer');
+export function sha256(...parts: readonly (Uint8Array | string)[]): Uint8Array {
+  // One shot, and the digest by way of a string: a hash object, or a buffer of its own for each digest, costs twice.
+  const [first = ''] = parts;
+  const joined = parts.length > 1 ? Buffer.concat(parts.map(toBytes)) : first;
+  return Buffer.from(hash('sha256', joined, 'binary'), 'binary');
+}
+
+function toBytes(part: Uint8Array | string): Uint8Array {
+  return typeof part === 'string' ? Buffer.from(part) : part;
 }
 
 interface Tip {
@@ -48,12 +55,13 @@ export class Ledger {
     return leaf;
   }
 
-  /** Writes the tree head; once a commit, however many records it has. */
+  /** Writes the tree head; once a commit, however many records it has. Then the indexes, when it is time. */
   flush(): void {
     if (!this.#isDirty) return;
     const { size, frontier } = this.#load();
     const sql = 'UPDATE ledger SET size = ?, frontier = ?, root = ?';
     this.#database.run(sql, size, Buffer.concat(frontier), rootOf(frontier, sha256));
+    indexMovements(this.#database, size);
     this.#isDirty = false;
   }
 

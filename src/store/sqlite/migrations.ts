@@ -119,9 +119,17 @@ const migrations: readonly string[] = [
     flags INTEGER NOT NULL,
     hash BLOB NOT NULL
   ) STRICT;
-  CREATE INDEX movement_item ON movement (item_id, seq);
-  CREATE INDEX movement_user ON movement (user_id, seq);
-  CREATE INDEX movement_location ON movement (location_id, seq);
+
+  -- Indexes of the movements up to ledger.indexed, written by movement-index.ts.
+  CREATE TABLE item_movement (
+    item_id INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (item_id, seq)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE user_movement (
+    user_id INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (user_id, seq)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE location_movement (
+    location_id INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (location_id, seq)
+  ) STRICT, WITHOUT ROWID;
 
   -- Kept for ever: an operation id is never good for a second time.
   CREATE TABLE operation (
@@ -134,7 +142,9 @@ const migrations: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
 
   -- One row: the tree head (RFC 6962) after the last commit. frontier: hashes of 32 bytes, largest subtree first.
-  CREATE TABLE ledger (size INTEGER NOT NULL, frontier BLOB NOT NULL, root BLOB NOT NULL) STRICT;
+  CREATE TABLE ledger (
+    size INTEGER NOT NULL, frontier BLOB NOT NULL, root BLOB NOT NULL, indexed INTEGER NOT NULL
+  ) STRICT;
   `,
 ];
 
@@ -177,5 +187,9 @@ export function migrate(database: Database, version: number): void {
 function fill(database: Database): void {
   database.run('INSERT INTO meta (id) VALUES (?)', randomUUID());
   database.run('INSERT INTO location (name, key) VALUES (?, ?)', defaultLocation, canonicalKey(defaultLocation));
-  database.run('INSERT INTO ledger (size, frontier, root) VALUES (0, ?, ?)', new Uint8Array(), rootOf([], sha256));
+  database.run(
+    'INSERT INTO ledger (size, frontier, root, indexed) VALUES (0, ?, ?, 0)',
+    new Uint8Array(),
+    rootOf([], sha256),
+  );
 }

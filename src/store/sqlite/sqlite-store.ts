@@ -12,6 +12,9 @@ import {
   type WorkerOptions,
 } from './message.ts';
 
+/** A turn with more calls than this sends these ahead, so that the worker need not wait for the end of a long one. */
+const callsMax = 256;
+
 interface Pending {
   readonly method: Method;
   // A reply is the result of the very method that was called, which the types of a map cannot say.
@@ -111,6 +114,7 @@ export class SqliteStore implements Store {
         // Not a microtask: that would run after each socket's data and make a batch of each.
         if (this.#queue.length === 0) setImmediate(() => this.#flush());
         this.#queue.push([id, method, args]);
+        if (this.#queue.length === callsMax) this.#flush();
       });
   }
 

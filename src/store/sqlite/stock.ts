@@ -9,7 +9,7 @@ import { Ledger } from './ledger.ts';
 import { findLocation, type Location } from './locations.ts';
 import { insertMovement, type Step } from './movements.ts';
 import { parseOperationId } from './operation-id.ts';
-import { findOperation, hashBody, insertOperation } from './operations.ts';
+import { deleteOperation, findOperation, hashBody, insertOperation } from './operations.ts';
 
 /** The only write path of stock: operations come in, movements are appended, balances follow. */
 export class Stock {
@@ -29,10 +29,11 @@ export class Stock {
   apply(intent: OperationIntent, now: number): readonly MovementResult[] {
     const id = parseOperationId(intent.operation);
     const bodyHash = hashBody(intent);
-    const first = findOperation(this.#database, intent, id, bodyHash);
-    if (first) return first;
-    const steps = this.#plan(intent);
-    insertOperation(this.#database, intent.userId, id, bodyHash, this.#ledger.size + 1, steps.length);
+    const firstSeq = this.#ledger.size + 1;
+    // One statement says that the id is new and spends it; looking first would be one more for every operation.
+    const isNew = insertOperation(this.#database, intent.userId, id, bodyHash, firstSeq, intent.lines.length);
+    if (!isNew) return findOperation(this.#database, intent, id, bodyHash);
+    const steps = this.#planOrForget(intent, id);
     const at = this.#ledger.timeFor(now);
     const user = this.#userName(intent.userId);
     return steps.map((step) => {
@@ -54,6 +55,16 @@ export class Stock {
     this.#ledger.drop();
     this.#locations.clear();
     this.#users.clear();
+  }
+
+  /** As `#plan`; a refusal gives the operation's id back. */
+  #planOrForget(intent: OperationIntent, id: Uint8Array): readonly Step[] {
+    try {
+      return this.#plan(intent);
+    } catch (error) {
+      deleteOperation(this.#database, intent.userId, id);
+      throw error;
+    }
   }
 
   /** Decides every line, in order, in memory; takes all of it back when one is refused. */
