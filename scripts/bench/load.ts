@@ -8,14 +8,15 @@ import type { LoadJob, LoadNews, LoadTarget } from './peer.ts';
 // peer. It writes adds, counts newlines, and looks for the one word that says a reply is a refusal.
 
 const items = 200;
+/** As long as a session's. */
+const credential = 'session:AAAAAAAAAAAAAAAA';
 const newline = 0x0a;
 
 interface Protocol {
   readonly alpn: readonly string[];
   login(): string;
   add(item: string, operation: string): string;
-  /** What only refusals contain. */
-  readonly refusal: string;
+  isRefusal(replies: Buffer): boolean;
 }
 
 function protocolOf(target: LoadTarget): Protocol {
@@ -23,8 +24,20 @@ function protocolOf(target: LoadTarget): Protocol {
     return {
       alpn: [],
       login: () => formatRedis('AUTH', target.secret),
-      add: (item, operation) => formatRedis('EVALSHA', target.script ?? '', '1', operation, item, '1', 'admin'),
-      refusal: '-ERR',
+      add: (item, operation) =>
+        formatRedis(
+          'EVALSHA',
+          target.script ?? '',
+          '1',
+          operation,
+          item,
+          'main',
+          '1',
+          'admin',
+          credential,
+          '127.0.0.1',
+        ),
+      isRefusal: (replies) => replies[0] === 0x2d || replies.includes('\n-'), // A line that begins with a hyphen.
     };
   }
   return {
@@ -32,7 +45,7 @@ function protocolOf(target: LoadTarget): Protocol {
     login: () => `{"jsonrpc":"2.0","id":0,"method":"authenticate","params":{"token":"${target.secret}"}}\n`,
     add: (item, operation) =>
       `{"jsonrpc":"2.0","id":1,"method":"add","params":{"item":"${item}","quantity":1,"operation":"${operation}"}}\n`,
-    refusal: '"error":',
+    isRefusal: (replies) => replies.includes('"error":'),
   };
 }
 
@@ -82,7 +95,7 @@ async function run({ target, connections, depth, warmUpSeconds, seconds }: LoadJ
   for (let at = 0; at < connections; at++) {
     const socket = await open(target, protocol);
     socket.on('data', (chunk: Buffer) => {
-      if (chunk.includes(protocol.refusal)) throw new Error(`An add was refused: ${chunk}`);
+      if (protocol.isRefusal(chunk)) throw new Error(`An add was refused: ${chunk}`);
       let replies = 0;
       for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, end + 1)) replies++;
       adds += replies;

@@ -19,7 +19,7 @@ export function readIndexed(database: Database): number {
 
 /**
  * Indexes the movements that wait, when they are many. An index of SQLite's own is written at every insert: two hundred
- * hot items are two hundred pages in the log of each commit, a third of all that an add costs. Here a page is written
+ * hot items are two hundred pages in the log of each commit, a quarter of all that an add costs. Here a page is written
  * once for all that thousands of movements put there.
  */
 export function indexMovements(database: Database, size: number): void {
