@@ -102,9 +102,9 @@ function stopOnSignals(daemon: Daemon): void {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
-  // The terminal was closed. Without one (nohup, systemd) the signal must not end the server, as it would by default.
+  // The terminal was closed. Without one (nohup, systemd) the signal asks to take up what was changed.
   const onTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
-  process.on('SIGHUP', onTerminal ? stop : () => daemon.log.info('SIGHUP ignored: restart to take up changes'));
+  process.on('SIGHUP', onTerminal ? stop : () => void daemon.reload());
 }
 
 async function check(program: Command): Promise<void> {

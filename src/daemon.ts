@@ -9,8 +9,10 @@ import { openKeyRing } from './auth/key-ring.ts';
 import { PasswordHasher } from './auth/password.ts';
 import type { ServerConfig } from './config/server-schema.ts';
 import { writeFileAtomically } from './file/private-file.ts';
+import type { ClientTrust } from './model/client-trust.ts';
 import { formatEnrolmentLink } from './model/enrolment-link.ts';
-import { ensureCertificates, renewRevocationList } from './pki/issue.ts';
+import { ensureCertificates } from './pki/issue.ts';
+import { LiveCertificates } from './pki/live-certificates.ts';
 import { loadServerCertificates, type ServerCertificates } from './pki/server-certificates.ts';
 import { Listener } from './server/listen.ts';
 import { type Logger, openLog } from './server/log.ts';
@@ -26,6 +28,8 @@ export interface Daemon {
   readonly log: Logger;
   /** Calls `onLink` if nobody can administer the server. */
   inviteFirstAdministrator(): Promise<void>;
+  /** Takes up changed certificates now instead of within a second. */
+  reload(): Promise<void>;
   /** Finishes what is in flight, closes the store, and resolves. */
   close(): Promise<void>;
 }
@@ -33,43 +37,52 @@ export interface Daemon {
 export interface DaemonOptions {
   /** Takes a fresh enrolment link for the first administrator; again when the one before was spent in vain. */
   readonly onLink: (link: string, expiresAt: number) => void;
+  /** Milliseconds since 1970; without it a clock that no step of the wall clock can move. */
+  readonly now?: () => number;
 }
 
 /** Wires every part of a server together and serves. Failures: whatever is wrong with files, store or port, as a `Failure`. */
-export async function openDaemon(config: ServerConfig, { onLink }: DaemonOptions): Promise<Daemon> {
+export async function openDaemon(config: ServerConfig, { onLink, now = openClock() }: DaemonOptions): Promise<Daemon> {
   const log = await openLog(config.log);
-  const { created } = await ensureCertificates(config.certs.folder, []);
-  if (created) log.info({ folder: config.certs.folder }, 'made certificates');
-  // The list may be renewed elsewhere, and this folder be read-only: whether the list is good is judged just below.
-  await renewRevocationList(config.certs.folder).catch((error: unknown) =>
-    log.warn({ err: error }, 'cannot sign the revocation list anew'),
-  );
-  const certificates = await loadServerCertificates(config.certs.folder);
-
-  const store = await openStore(config.store, { exclusive: true });
+  // What was opened is closed in the opposite order, at the end or when something after it cannot be opened.
+  const opened = new AsyncDisposableStack();
   try {
+    const { created } = await ensureCertificates(config.certs.folder, []);
+    if (created) log.info({ folder: config.certs.folder }, 'made certificates');
+    const certificates = await LiveCertificates.open(config.certs.folder, now, {
+      onProblem: ({ message, details }) => log.error({ hint: details.hint }, message),
+      onEnding: (file, daysLeft) => log.warn({ file, daysLeft }, 'a certificate or the revocation list ends soon'),
+    });
+    opened.defer(() => certificates.close());
+    const store = await openStore(config.store, { exclusive: true });
+    opened.defer(() => store.close());
+    const inviteFirst = () => inviteFirstAdministrator(config, auth.accounts, certificates.current, port, onLink);
     const inviteAgain = () =>
       void inviteFirst().catch((error: unknown) => log.warn({ err: error }, 'cannot make another enrolment link'));
-    const auth = await openAuthentication(config, store, log, inviteAgain);
+    const auth = await openAuthentication(config, store, log, now, () => certificates.current.clientTrust, inviteAgain);
     const identify = (source: string, presented: PresentedCertificate | null) => new Identity(auth, source, presented);
     const services = { store, auth, identify, log, server: { version, authMode: config.auth.mode } };
-    const listener = await Listener.open({ ...config.listen, credentials: certificates }, services);
+    const listener = await Listener.open({ ...config.listen, credentials: certificates.current }, services);
     const { port } = listener; // Not to be asked once it has closed, while an enrolment may still be abandoned.
-    const inviteFirst = () => inviteFirstAdministrator(config, auth.accounts, certificates, port, onLink);
+    opened.defer(() => listener.drain());
+    certificates.watch((changed) => {
+      listener.renew(changed);
+      log.info({ folder: config.certs.folder }, 'took up changed certificates');
+    });
     log.info({ host: config.listen.host, port, mode: config.auth.mode }, 'listening');
     return {
       port,
-      fingerprint: certificates.fingerprint,
+      fingerprint: certificates.current.fingerprint,
       log,
       inviteFirstAdministrator: inviteFirst,
+      reload: () => certificates.reload(),
       async close() {
-        await listener.drain();
-        await store.close();
+        await opened.disposeAsync();
         log.info('stopped');
       },
     };
   } catch (error) {
-    await store.close();
+    await opened.disposeAsync();
     throw error;
   }
 }
@@ -78,15 +91,17 @@ async function openAuthentication(
   config: ServerConfig,
   store: Store,
   log: Logger,
+  now: () => number,
+  clientTrust: () => ClientTrust,
   onEnrolmentAbandoned: () => void,
 ): Promise<Authentication> {
-  const now = openClock();
   const accounts = await Accounts.open(store, now, (error) => log.error({ err: error }, 'cannot read the users again'));
   return {
     mode: config.auth.mode,
     accounts,
     store,
     now,
+    clientTrust,
     hasher: new PasswordHasher(config.auth.password),
     keys: await openKeyRing(join(dataFolder(config), 'token-keys.json')),
     passwords: config.auth.password,

@@ -1,10 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto';
+import type { ClientTrust } from '../model/client-trust.ts';
 import { Failure } from '../model/failure.ts';
 import { clockSkewSeconds, deviceDays, failedLoginsPerConnectionMax } from '../model/limits.ts';
 import type { AuthMode, Role } from '../model/user.ts';
 import type { SessionRecord, Store, UserRecord } from '../store/store.ts';
 import type { Accounts } from './accounts.ts';
 import {
+  assertStillTrusted,
   type ClientCertificate,
   certificateRefused,
   judgeCertificate,
@@ -20,6 +22,8 @@ export interface Authentication {
   readonly mode: AuthMode;
   readonly accounts: Accounts;
   readonly store: Store;
+  /** By what client certificates are judged now. */
+  readonly clientTrust: () => ClientTrust;
   readonly hasher: PasswordHasher;
   readonly keys: KeyRing;
   readonly passwords: PasswordSettings;
@@ -84,7 +88,7 @@ export class Identity {
   constructor(auth: Authentication, address: string, presented: PresentedCertificate | null) {
     this.#auth = auth;
     this.#address = address;
-    this.#certificate = presented && auth.mode !== 'token' ? judgeCertificate(presented) : null;
+    this.#certificate = presented && auth.mode !== 'token' ? judgeCertificate(presented, auth.clientTrust()) : null;
     if (this.#certificate) this.#certifiedUser(this.#certificate);
   }
 
@@ -234,6 +238,11 @@ export class Identity {
     await this.#auth.accounts.endSession(sessionId);
   }
 
+  /** Judges the certificate, if one was shown, by what holds now. Failures: `certificate-refused`. */
+  assertCertificate(): void {
+    if (this.#certificate) this.#certifiedUser(this.#certificate);
+  }
+
   /** The connection is gone. */
   close(): void {
     if (this.#enrolling !== null) this.#auth.onEnrolmentAbandoned();
@@ -288,7 +297,7 @@ export class Identity {
   #certifiedUser(certificate: ClientCertificate): UserRecord {
     const user = this.#auth.accounts.byName(certificate.user);
     if (!user?.enabled) throw certificateRefused('unknown-user');
-    if (this.#auth.now() >= certificate.notAfter) throw certificateRefused('expired');
+    assertStillTrusted(certificate, this.#auth.clientTrust(), this.#auth.now());
     return user;
   }
 

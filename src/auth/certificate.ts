@@ -1,4 +1,5 @@
 import { createHash, type X509Certificate } from 'node:crypto';
+import type { ClientTrust } from '../model/client-trust.ts';
 import { Failure, type RefusalReason } from '../model/failure.ts';
 import { userNamePattern } from '../model/name.ts';
 
@@ -12,6 +13,8 @@ export interface PresentedCertificate {
 
 /** A client certificate that was accepted. */
 export interface ClientCertificate {
+  /** Fingerprint of the authority that signed it. */
+  readonly authority: string;
   readonly user: string;
   readonly serial: string;
   /** base64url of the DER's SHA-256: `x5t#S256` of RFC 8705. */
@@ -66,7 +69,7 @@ const userUri = /^URI:urn:secure-inv:user:(.*)$/s;
  * The user whom a certificate names by its one SAN URI; its CN means nothing. Node quotes a name with any unusual
  * character, so what is quoted, or has a second name behind a comma, does not match. Failures: `certificate-refused`.
  */
-export function judgeCertificate(presented: PresentedCertificate): ClientCertificate {
+export function judgeCertificate(presented: PresentedCertificate, trust: ClientTrust): ClientCertificate {
   const { certificate, authorizationError, sessionReused } = presented;
   if (authorizationError !== null) throw certificateRefused(reasons[authorizationError] ?? 'unverifiable');
   // A resumed session carries an old verdict; ours are never resumed, so this is something unforeseen.
@@ -74,9 +77,21 @@ export function judgeCertificate(presented: PresentedCertificate): ClientCertifi
   const user = userUri.exec(certificate.subjectAltName ?? '')?.[1];
   if (user === undefined || !userNamePattern.test(user)) throw certificateRefused('no-user-name');
   return {
+    authority: trust.authority,
     user,
     serial: certificate.serialNumber.toLowerCase(),
     thumbprint: createHash('sha256').update(certificate.raw).digest('base64url'),
     notAfter: certificate.validToDate.getTime(),
   };
+}
+
+/**
+ * Judges an accepted certificate again by what holds now: lists and authorities change while connections live. A list
+ * past its end says nothing about anybody any more. Failures: `certificate-refused`.
+ */
+export function assertStillTrusted(certificate: ClientCertificate, trust: ClientTrust, now: number): void {
+  if (certificate.authority !== trust.authority) throw certificateRefused('unknown-authority');
+  if (trust.revoked.has(certificate.serial)) throw certificateRefused('revoked');
+  if (now >= trust.listExpiresAt) throw certificateRefused('revocation-list');
+  if (now >= certificate.notAfter) throw certificateRefused('expired');
 }

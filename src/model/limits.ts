@@ -77,3 +77,5 @@ export const authorityDays = 3650;
 export const serverCertificateDays = 90;
 export const clientCertificateDays = 30;
 export const revocationListDays = 30;
+/** How many days ahead the log tells of an end that nothing renews: once at the first mark, daily from the second. */
+export const certificateWarningDays = [30, 7] as const;

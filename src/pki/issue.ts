@@ -154,3 +154,16 @@ export async function renewRevocationList(folder: string, now = Date.now()): Pro
     return true;
   });
 }
+
+/**
+ * Issues the server's certificate anew, for the same hosts, when it is past two thirds of its life and the server
+ * authority's key is there; true when it did. To be called at start and daily.
+ */
+export async function renewServerCertificate(folder: string, now = Date.now()): Promise<boolean> {
+  const present = await listFolder(folder);
+  if (!present.has(files.server) || !present.has(files.serverAuthorityKey)) return false;
+  const [{ validFromDate, validToDate }] = await readCertificates(folder, files.server);
+  const from = validFromDate.getTime();
+  if (now < from + ((validToDate.getTime() - from) * 2) / 3) return false;
+  return (await makeServerCertificates(folder, { hosts: [], force: true }, now)).length > 0;
+}

@@ -1,4 +1,5 @@
-import type { X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
+import type { ClientTrust } from '../model/client-trust.ts';
 import { loadAuthorityCertificate } from './authority.ts';
 import { formatFingerprint, formatKey } from './certificate.ts';
 import {
@@ -23,6 +24,10 @@ export interface ServerCertificates {
   readonly clientAuthority: string;
   /** What that authority took back, PEM. */
   readonly revocationList: string;
+  /** The same, to judge certificates by that were accepted before it. */
+  readonly clientTrust: ClientTrust;
+  /** When each file that has an end ends: milliseconds since 1970. */
+  readonly ends: readonly { readonly file: string; readonly at: number }[];
   /** The authority that clients are to trust. */
   readonly authority: X509Certificate;
   /** SHA-256 of its DER, `AA:BB:…`. */
@@ -49,7 +54,7 @@ async function loadServer(folder: string, authority: X509Certificate, now: numbe
   return { key: formatKey(key), cert: [certificate, ...chain].join('') };
 }
 
-async function loadRevocationList(folder: string, authority: X509Certificate, now: number): Promise<string> {
+async function loadRevocationList(folder: string, authority: X509Certificate, now: number) {
   const list = await readRevocationList(folder, authority);
   if (now < list.issuedAt) {
     const problem = `is not valid before ${formatTime(list.issuedAt)}`;
@@ -59,20 +64,45 @@ async function loadRevocationList(folder: string, authority: X509Certificate, no
     const hint = `With ${files.clientAuthorityKey} in its place, run: ${genCerts(folder)} (signs the same list anew)`;
     throw fileFailure(folder, files.revocationList, `expired on ${formatTime(list.expiresAt)}`, hint);
   }
-  return list.pem;
+  return list;
 }
 
-/** Loads what the server needs, or throws `bad-params` naming the file, what is wrong with it and what to do. */
-export async function loadServerCertificates(folder: string, now = Date.now()): Promise<ServerCertificates> {
+/**
+ * Loads what the server needs, or throws `bad-params` naming the file, what is wrong with it and what to do. A revocation
+ * list older than the `trusted` one of the same authority is refused: it would forgive what was revoked since.
+ */
+export async function loadServerCertificates(
+  folder: string,
+  now = Date.now(),
+  trusted?: ClientTrust,
+): Promise<ServerCertificates> {
   const authority = await loadAuthorityCertificate(folder, 'server', now);
   const server = await loadServer(folder, authority, now);
   const clientAuthority = await loadAuthorityCertificate(folder, 'client', now);
-  const revocationList = await loadRevocationList(folder, clientAuthority, now);
+  const list = await loadRevocationList(folder, clientAuthority, now);
+  const clientFingerprint = formatFingerprint(clientAuthority.raw);
+  if (trusted?.authority === clientFingerprint && list.number < trusted.listNumber) {
+    const problem = `is older (number ${list.number}) than the list in use (number ${trusted.listNumber})`;
+    throw fileFailure(folder, files.revocationList, problem, 'Put the newest list there: the one revoked with last.');
+  }
+  const endOf = (file: string, certificate: X509Certificate) => ({ file, at: certificate.validToDate.getTime() });
   return {
     ...server,
     clientAuthority: clientAuthority.toString(),
-    revocationList,
+    revocationList: list.pem,
+    clientTrust: {
+      authority: clientFingerprint,
+      revoked: new Set(list.revocations.map(({ serial }) => serial.toLowerCase())),
+      listNumber: list.number,
+      listExpiresAt: list.expiresAt,
+    },
     authority,
     fingerprint: formatFingerprint(authority.raw),
+    ends: [
+      endOf(files.server, new X509Certificate(server.cert)),
+      endOf(files.serverAuthority, authority),
+      endOf(files.clientAuthority, clientAuthority),
+      { file: files.revocationList, at: list.expiresAt },
+    ],
   };
 }

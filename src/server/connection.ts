@@ -57,6 +57,17 @@ export class Connection {
     return this.#caller.identity.isLoggedIn;
   }
 
+  /** Closes if this peer's certificate is not good any more. */
+  recheck(): void {
+    try {
+      this.#caller.identity.assertCertificate();
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      this.#services.log.warn({ source: this.#caller.source, reason: error.details.reason }, 'connection cut off');
+      this.refuse(error);
+    }
+  }
+
   /** Answers what is in flight, says going-away, and closes. */
   drain(): void {
     if (this.#ending !== 'no') return;

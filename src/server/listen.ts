@@ -72,6 +72,12 @@ export class Listener {
     return listener;
   }
 
+  /** Takes other certificates for the connections to come, and judges those that are there by what holds now. */
+  renew(credentials: ServerCredentials): void {
+    this.#server.setSecureContext(tlsOptions(credentials, this.#services.auth.mode !== 'token'));
+    for (const connection of this.#connections) connection.recheck();
+  }
+
   get port(): number {
     const address: AddressInfo | string | null = this.#server.address();
     if (typeof address !== 'object' || address === null) throw new Error('The server does not listen on TCP.');

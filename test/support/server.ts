@@ -19,6 +19,10 @@ export interface TestServer {
   link(): EnrolmentLink;
   /** Closes, and opens again on the same folder. */
   restart(): Promise<void>;
+  /** Has it look at its certificates now. */
+  reload(): Promise<void>;
+  /** Sets the server's clock ahead. */
+  turnClock(milliseconds: number): void;
 }
 
 export interface TestServerOptions {
@@ -45,8 +49,12 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const certs = join(folder, 'certs');
   await ensureCertificates(certs, []);
   let link = '';
+  let ahead = 0;
   const open = async () => {
-    const opened = await openDaemon(configFor(folder, options), { onLink: (printed) => (link = printed) });
+    const opened = await openDaemon(configFor(folder, options), {
+      onLink: (printed) => (link = printed),
+      now: () => Date.now() + ahead,
+    });
     await opened.inviteFirstAdministrator();
     return opened;
   };
@@ -60,6 +68,8 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     folder,
     certs,
     link: () => parseEnrolmentLink(link),
+    reload: () => daemon.reload(),
+    turnClock: (milliseconds) => (ahead += milliseconds),
     async restart() {
       await daemon.close();
       daemon = await open();
