@@ -45,6 +45,8 @@ function firstDifference(told: readonly string[], played: readonly string[]): st
   return `line ${at + 1} should be\n  ${told[at] ?? '(the end)'}\nand is\n  ${played[at] ?? '(the end)'}`;
 }
 
+// A terminal that is gone takes no more lines; what was made must be removed all the same.
+process.stdout.on('error', () => undefined);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, async () => {
     await (await current)?.close();

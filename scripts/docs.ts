@@ -108,7 +108,8 @@ folder if that is called \`config\`, and otherwise at the file's own folder.
 
 ${formatTable(['key', 'meaning', 'default', 'allowed', 'environment', 'a change takes effect'], rows)}
 
-\`live\`: when the configuration is reloaded or the server is restarted. \`restart\`: only when it is restarted.
+A running server does not read its configuration again yet: restart it after any change. Then \`live\` keys will take effect
+by a reload as well, \`restart\` keys only by a restart.
 `;
 }
 

@@ -53,7 +53,11 @@ async function makeServer(options: Options): Promise<void> {
   await printServer(folder);
   if (newAuthority)
     print('', 'Client certificates made before are void, and every client must trust the new authority.');
-  print('', 'Next: npm start', `      ${genCerts(folder, 'client', 'NAME')} (a user who needs no password)`);
+  print(
+    '',
+    'Next: npm start (a server that runs takes the files up by itself)',
+    `      ${genCerts(folder, 'client', 'NAME')} (a user who needs no password)`,
+  );
 }
 
 async function makeClient(user: string, options: Options): Promise<void> {
@@ -102,7 +106,7 @@ async function list({ folder, json }: Options): Promise<void> {
 async function revokeCertificate(nameOrSerial: string, { folder }: Options): Promise<void> {
   const { serial, at, isNew } = await revoke(folder, nameOrSerial);
   print(`${isNew ? 'Revoked' : `Was revoked already on ${formatTime(at)}:`} ${serial}`);
-  if (isNew) print('Next: restart the server, which refuses the certificate from then on.');
+  if (isNew) print('The server refuses the certificate from now on, and cuts off who is connected with it.');
 }
 
 const example = (...words: readonly string[]): string => `  $ ${['npm run gen-certs --', ...words].join(' ')}`;

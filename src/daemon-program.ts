@@ -1,8 +1,9 @@
+import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from './config/problem.ts';
 import { checkServerConfig, flagName, type LoadedServerConfig, loadServerConfig } from './config/server.ts';
 import { type ServerConfig, serverSettings } from './config/server-schema.ts';
-import { type Daemon, makeAdministratorLink, openDaemon } from './daemon.ts';
+import { assertCoversName, type Daemon, makeAdministratorLink, openDaemon } from './daemon.ts';
 import { Failure } from './model/failure.ts';
 import { hasCertificates } from './pki/issue.ts';
 import { loadServerCertificates } from './pki/server-certificates.ts';
@@ -112,9 +113,14 @@ async function check(program: Command): Promise<void> {
   if (!loaded) throw new ConfigError(problems);
   const { folder } = loaded.config.certs;
   const isFirst = !(await hasCertificates(folder));
-  if (!isFirst) await loadServerCertificates(folder);
-  const certificates = isFirst ? 'the certificates are made at the first start' : 'so are the certificates';
-  process.stdout.write(`${loaded.file} is right, and ${certificates}.\n`);
+  if (!isFirst) assertCoversName(loaded.config, await loadServerCertificates(folder));
+  const isThere = existsSync(loaded.file);
+  process.stdout.write(`${loaded.file} ${isThere ? 'is right' : 'does not exist: the defaults hold'}.\n`);
+  process.stdout.write(
+    isFirst
+      ? `${folder} has no certificates yet: the first start makes new ones, which no client trusts so far.\n`
+      : `The certificates in ${folder} are right.\n`,
+  );
   for (const { key, origin } of loaded.overrides) {
     if (origin !== 'file') process.stdout.write(`${key} is set by ${origin}.\n`);
   }

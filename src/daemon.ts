@@ -1,5 +1,6 @@
-import { createHash } from 'node:crypto';
+import { createHash, X509Certificate } from 'node:crypto';
 import { unlink } from 'node:fs/promises';
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Accounts, type Invitation } from './auth/accounts.ts';
@@ -11,6 +12,7 @@ import type { ServerConfig } from './config/server-schema.ts';
 import { writeFileAtomically } from './file/private-file.ts';
 import type { ClientTrust } from './model/client-trust.ts';
 import { formatEnrolmentLink } from './model/enrolment-link.ts';
+import { Failure } from './model/failure.ts';
 import { ensureCertificates } from './pki/issue.ts';
 import { LiveCertificates } from './pki/live-certificates.ts';
 import { loadServerCertificates, type ServerCertificates } from './pki/server-certificates.ts';
@@ -47,13 +49,14 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
   // What was opened is closed in the opposite order, at the end or when something after it cannot be opened.
   const opened = new AsyncDisposableStack();
   try {
-    const { created } = await ensureCertificates(config.certs.folder, []);
+    const { created } = await ensureCertificates(config.certs.folder, publicHosts(config));
     if (created) log.info({ folder: config.certs.folder }, 'made certificates');
     const certificates = await LiveCertificates.open(config.certs.folder, now, {
       onProblem: ({ message, details }) => log.error({ hint: details.hint }, message),
       onEnding: (file, daysLeft) => log.warn({ file, daysLeft }, 'a certificate or the revocation list ends soon'),
     });
     opened.defer(() => certificates.close());
+    assertCoversName(config, certificates.current);
     const store = await openStore(config.store, { exclusive: true });
     opened.defer(() => store.close());
     const inviteFirst = () => inviteFirstAdministrator(config, auth.accounts, certificates.current, port, onLink);
@@ -144,16 +147,35 @@ async function inviteFirstAdministrator(
   if (!process.stdout.isTTY) await writeFileAtomically(file, `${link}\n`);
 }
 
+/** The names by which other machines may reach this server, the best first. */
+function publicHosts({ listen }: ServerConfig): readonly string[] {
+  const isEverywhere = listen.host === '0.0.0.0' || listen.host === '::';
+  const machine = /^[a-z0-9.-]+$/i.test(hostname()) ? [hostname()] : [];
+  return [...(listen.name ? [listen.name] : []), ...(isEverywhere ? machine : [listen.host])];
+}
+
+function covers({ cert }: ServerCertificates, host: string): boolean {
+  const certificate = new X509Certificate(cert);
+  return (isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host)) !== undefined;
+}
+
+/** A link with a name that the certificate lacks would be refused by every client. Failures: `bad-params`. */
+export function assertCoversName({ listen }: ServerConfig, certificates: ServerCertificates): void {
+  if (listen.name === '' || covers(certificates, listen.name)) return;
+  throw new Failure('bad-params', `The server certificate is not for ${listen.name}, which is listen.name.`, {
+    hint: `Run: npm run gen-certs -- --force --host ${listen.name}`,
+  });
+}
+
 /** The link with which an invited user enrolls from any machine that reaches this server. */
-export function formatInvitationLink(
-  { listen }: ServerConfig,
-  { authority }: ServerCertificates,
+function formatInvitationLink(
+  config: ServerConfig,
+  certificates: ServerCertificates,
   port: number,
   { code }: Invitation,
 ): string {
-  const everywhere = listen.host === '0.0.0.0' || listen.host === '::';
-  const host = listen.name || (everywhere ? hostname() : listen.host);
-  const fingerprint = createHash('sha256').update(authority.raw).digest('base64url');
+  const fingerprint = createHash('sha256').update(certificates.authority.raw).digest('base64url');
+  const host = publicHosts(config).find((name) => covers(certificates, name)) ?? 'localhost';
   return formatEnrolmentLink({ host, port, code, fingerprint });
 }
 
@@ -169,7 +191,7 @@ export async function makeAdministratorLink(
   const store = await openStore(config.store, { exclusive: false });
   try {
     const accounts = await Accounts.open(store, Date.now, () => undefined);
-    const invitation = await accounts.inviteAdministrator(user);
+    const invitation = await accounts.recoverAdministrator(user);
     return [formatInvitationLink(config, certificates, config.listen.port, invitation), invitation.expiresAt];
   } finally {
     await store.close();

@@ -3,7 +3,7 @@
 const oldest = 24;
 if (Number.parseInt(process.versions.node, 10) < oldest) {
   process.stderr.write(
-    `secure-invd: needs Node.js ${oldest} or newer (this is ${process.versions.node}). In the project's folder, npm install brings it: npm start\n`,
+    `secure-invd: needs Node.js ${oldest} or newer (this is ${process.versions.node}). npm install has brought it; in the project's folder: npm start, or npx secure-invd …\n`,
   );
   process.exit(1);
 }

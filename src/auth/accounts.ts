@@ -26,6 +26,8 @@ export class Accounts {
   readonly #byId = new Map<number, UserRecord>();
   readonly #byName = new Map<string, UserRecord>();
   readonly #sessions = new Map<string, SessionRecord>();
+  /** How often memory was changed. */
+  #changes = 0;
 
   private constructor(store: Store, now: () => number) {
     this.#store = store;
@@ -75,16 +77,32 @@ export class Accounts {
   }
 
   /**
-   * A code for an administrator, who is added, promoted and enabled if need be: for the first start, and for the owner of
-   * the host who is shut out.
+   * A code for the first administrator, who is added, promoted and enabled if need be: while nobody can administer the
+   * server, this name is the way in.
    */
   async inviteAdministrator(user: string): Promise<Invitation> {
     if (!userNamePattern.test(user)) throw new Failure('bad-params', `${userNameRule} (got ${JSON.stringify(user)}).`);
     const known = this.byName(user);
     if (!known) return this.invite(user, 'admin', firstEnrolmentMinutes);
+    // The old password first: at no moment, and after no crash, may it open what is given next.
+    const invitation = await this.reset(user, firstEnrolmentMinutes);
     if (known.role !== 'admin') await this.setRole(user, 'admin');
     if (!known.enabled) await this.setEnabled(user, true);
-    return this.reset(user, firstEnrolmentMinutes);
+    return invitation;
+  }
+
+  /**
+   * A new code for an administrator who is shut out, perhaps by being disabled. Failures: `not-found`, `conflict` for
+   * somebody who is none.
+   */
+  async recoverAdministrator(user: string): Promise<Invitation> {
+    const { role } = this.#named(user);
+    if (role !== 'admin') {
+      throw new Failure('conflict', `${user} is ${role}, not an administrator.`, {
+        hint: `An administrator can change that: secure-inv user edit ${user} --role admin`,
+      });
+    }
+    return this.inviteAdministrator(user);
   }
 
   /** The user whose unexpired code this is; the code is spent. */
@@ -124,6 +142,7 @@ export class Accounts {
   /** Failures: as `setPassword`. */
   async addSession(session: SessionRecord, proven: UserRecord): Promise<void> {
     const ended = await this.#store.addSession(session, sessionsPerUserMax, proven.epoch);
+    this.#changes++;
     for (const id of ended) this.#sessions.delete(id);
     this.#sessions.set(session.id, session);
   }
@@ -132,6 +151,7 @@ export class Accounts {
     const rotated = await this.#store.rotateSession(session);
     // A session that ended while the store rotated it stays ended.
     if (rotated && this.#sessions.has(session.id)) this.#sessions.set(session.id, session);
+    this.#changes++;
     return rotated;
   }
 
@@ -139,13 +159,15 @@ export class Accounts {
     // Memory first: between here and the commit nobody is let in who should not be.
     this.#sessions.delete(id);
     await this.#store.endSession(id);
+    this.#changes++;
     // And once more, in case everything was read again meanwhile.
     this.#sessions.delete(id);
   }
 
   #named(user: string): UserRecord {
     const known = this.#byName.get(user);
-    if (!known) throw new Failure('not-found', `No user "${user}".`, { hint: 'See: secure-inv user list' });
+    if (!known)
+      throw new Failure('not-found', `No user ${JSON.stringify(user)}.`, { hint: 'See: secure-inv user list' });
     return known;
   }
 
@@ -155,6 +177,7 @@ export class Accounts {
   }
 
   #keep(user: UserRecord): UserRecord {
+    this.#changes++;
     this.#byId.set(user.id, user);
     this.#byName.set(user.user, user);
     return user;
@@ -168,7 +191,10 @@ export class Accounts {
   }
 
   async #load(): Promise<void> {
+    const changes = this.#changes;
     const [users, sessions] = await Promise.all([this.#store.users(), this.#store.sessions(this.#now())]);
+    // What was changed meanwhile may be newer than what was read.
+    if (changes !== this.#changes) return this.#load();
     this.#byId.clear();
     this.#byName.clear();
     this.#sessions.clear();

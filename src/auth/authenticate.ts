@@ -182,7 +182,7 @@ export class Identity {
     if (!user?.enabled || !this.#isCertifiedAs(user)) {
       this.#failedLogins++;
       throw new Failure('login-failed', 'This enrolment link was used already, has expired, or never was one.', {
-        hint: 'Ask an administrator for a new one: secure-inv user reset NAME (the first administrator: restart the server).',
+        hint: 'Ask an administrator for a new one: secure-inv user reset NAME (the first administrator finds a new one where the server runs).',
       });
     }
     this.#enrolling = user;

@@ -64,6 +64,15 @@ export class ClientSession {
     }
   }
 
+  /** Exchanges the saved tokens for new ones now. Failures: `login-required`, `session-expired`. */
+  async refresh(): Promise<void> {
+    if (this.#credentials.kind !== 'saved') return;
+    const { store, context } = this.#credentials;
+    const { accessToken, refreshToken } = await store.readTokens(context);
+    if (refreshToken === undefined) throw notLoggedIn(context);
+    await this.#refresh(await this.#connect(), accessToken);
+  }
+
   async close(): Promise<void> {
     // A connection that never came about needs no closing.
     await this.#opening?.catch(() => undefined);
@@ -118,7 +127,7 @@ export class ClientSession {
     if (isFresh(tokens)) return tokens.accessToken;
     if (tokens.refreshToken === undefined) {
       if (this.#endpoint.certificate) return undefined;
-      throw new Failure('login-required', `You are not logged in to ${context}.`, { hint: 'Run: secure-inv login' });
+      throw notLoggedIn(context);
     }
     await this.#refresh(connection, tokens.accessToken);
     return undefined;
@@ -137,7 +146,9 @@ export class ClientSession {
         await connection.request('authenticate', { token: tokens.accessToken });
         return;
       }
-      const granted = v.parse(grant, await connection.request('refresh', { refreshToken: tokens.refreshToken }));
+      const { refreshToken } = tokens;
+      if (refreshToken === undefined) throw notLoggedIn(context);
+      const granted = v.parse(grant, await connection.request('refresh', { refreshToken }));
       await store.writeTokens(context, { ...tokens, ...tokensOf(granted) });
     });
     await this.#authenticated;
@@ -147,6 +158,10 @@ export class ClientSession {
 /** What a login, an enrolment or a refresh leaves for the next command. */
 export function tokensOf({ accessToken, refreshToken, expiresAt, device }: v.InferOutput<typeof grant>): Tokens {
   return { accessToken, refreshToken, expiresAt, ...(device === undefined ? {} : { device }) };
+}
+
+function notLoggedIn(context: string): Failure {
+  return new Failure('login-required', `You are not logged in to ${context}.`, { hint: 'Run: secure-inv login' });
 }
 
 function isFresh(tokens: Tokens): tokens is Tokens & { readonly accessToken: string } {
@@ -163,9 +178,14 @@ function mayHaveHappened({ code }: Failure): boolean {
   return code === 'unreachable' || code === 'unconfirmed' || code === 'going-away';
 }
 
+/** The store's own answers: whoever gets one knows that the operation was not counted, and was not before. */
+const verdicts: ReadonlySet<string> = new Set(['bad-params', 'not-found', 'conflict', 'out-of-stock']);
+
+/** What to say when an answer was lost and the repeats brought no verdict either: never without the operation's id. */
 function unconfirmed(lost: Failure, last: Failure, { operation }: Readonly<Record<string, unknown>>): Failure {
-  if (operation === undefined || !mayHaveHappened(last)) return last;
-  return new Failure('unconfirmed', `${lost.message} Whether the operation was counted is not known.`, {
+  if (operation === undefined || verdicts.has(last.code)) return last;
+  const why = last === lost ? lost.message : `${lost.message} ${last.message}`;
+  return new Failure('unconfirmed', `${why} Whether the operation was counted is not known.`, {
     hint: `Repeat the command with --operation ${operation}: it is counted once.`,
   });
 }

@@ -20,6 +20,8 @@ export interface Endpoint {
 const replyBytesMax = 64 * lineBytesMax;
 const connectSeconds = 10;
 const replySeconds = 60;
+/** The server closes after 5 minutes of silence; a program that keeps a connection keeps it by asking. */
+const pingSeconds = 60;
 
 interface Pending {
   readonly resolve: (result: unknown) => void;
@@ -32,6 +34,7 @@ export class ClientConnection {
   readonly #address: string;
   readonly #decoder = new LineDecoder();
   readonly #pending = new Map<number, Pending>();
+  readonly #pinging: NodeJS.Timeout;
   #lastId = 0;
   #ended: Failure | undefined;
 
@@ -39,6 +42,8 @@ export class ClientConnection {
     this.#socket = socket;
     this.#address = address;
     socket.setNoDelay(true);
+    // Any request puts the next ping off, and a ping alone keeps no program alive.
+    this.#pinging = setInterval(() => void this.request('ping', {}).catch(() => undefined), pingSeconds * 1000).unref();
     socket.setTimeout(replySeconds * 1000, () => {
       // Silence between requests is nobody's fault.
       if (this.#pending.size > 0) this.#end(unreachable(address, `did not answer for ${replySeconds} s`));
@@ -64,6 +69,7 @@ export class ClientConnection {
   request(method: string, params: Readonly<Record<string, unknown>>): Promise<unknown> {
     if (this.#ended) return Promise.reject(this.#ended);
     const id = ++this.#lastId;
+    this.#pinging.refresh();
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
       // What is asked in one turn leaves in one write, and so in one round trip.
@@ -105,6 +111,7 @@ export class ClientConnection {
   #end(failure: Failure): void {
     if (this.#ended) return;
     this.#ended = failure;
+    clearInterval(this.#pinging);
     this.#socket.destroy();
     for (const { reject } of this.#pending.values()) reject(failure);
     this.#pending.clear();

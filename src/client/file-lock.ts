@@ -1,23 +1,26 @@
-import { open, rm, stat } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Older than any refresh takes: its maker was killed. */
-const staleMilliseconds = 15_000;
+/** Older than any refresh takes, which connects (10 s) and asks (60 s): its maker was killed. */
+const staleMilliseconds = 90_000;
 const pollMilliseconds = 25;
 
 /** Runs `work` while this file exists for nobody but us. */
 export async function withFileLock<T>(file: string, work: () => Promise<T>): Promise<T> {
-  while (!(await take(file))) await sleep(pollMilliseconds);
+  const owner = randomUUID();
+  while (!(await take(file, owner))) await sleep(pollMilliseconds);
   try {
     return await work();
   } finally {
-    await rm(file, { force: true });
+    // Somebody who took this one for dead has the lock now: it is theirs to remove.
+    if ((await readFile(file, 'utf8').catch(() => '')) === owner) await rm(file, { force: true });
   }
 }
 
-async function take(file: string): Promise<boolean> {
+async function take(file: string, owner: string): Promise<boolean> {
   try {
-    await (await open(file, 'wx', 0o600)).close();
+    await writeFile(file, owner, { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;

@@ -1,10 +1,11 @@
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { formatAddress } from '../model/enrolment-link.ts';
 import { Failure } from '../model/failure.ts';
 import { ClientSession } from './call.ts';
-import type { Endpoint } from './connect.ts';
+import { type Endpoint, fingerprintOf } from './connect.ts';
 import { type Context, ContextStore } from './context.ts';
 
 /** Where and who, as options, environment or a caller's code say it. Files as paths. */
@@ -57,15 +58,41 @@ export async function openSession(options: TargetOptions): Promise<{ session: Cl
       hint: `Run: secure-inv ${login}, or with the link you were given: secure-inv enroll`,
     });
   }
+  if (context) assertSameServer(context, { host, port, ca });
   const certificate = await readCertificate(options, context);
   const endpoint = { host, port, ca, certificate };
   if (options.token !== undefined)
     return { session: new ClientSession(endpoint, { kind: 'token', token: options.token }), endpoint };
-  // A certificate given for this command stands for its user, whoever is logged in here.
-  if (options.cert !== undefined || context === undefined) {
+  // A certificate given for this command stands for its user; whoever else is logged in here is not asked.
+  const isOfContext = certificate === undefined || namesUser(certificate.cert, context?.user);
+  if (context === undefined || (options.cert !== undefined && !isOfContext)) {
     return { session: new ClientSession(endpoint, { kind: 'certificate' }), endpoint };
   }
   return { session: new ClientSession(endpoint, { kind: 'saved', store, context: context.name }), endpoint };
+}
+
+/** Whether a client certificate is this user's. One that cannot be read is refused when it is used. */
+function namesUser(cert: string, user: string | undefined): boolean {
+  try {
+    return new X509Certificate(cert).subjectAltName === `URI:urn:secure-inv:user:${user}`;
+  } catch {
+    return false;
+  }
+}
+
+/** What a context holds is for its server alone: tokens are never shown to another. Failures: `bad-params`. */
+function assertSameServer(context: Context, { host, port, ca }: Pick<Endpoint, 'host' | 'port' | 'ca'>): void {
+  if (context.host !== host || context.port !== port) {
+    const where = formatAddress(context.host, context.port);
+    throw new Failure('bad-params', `The context ${context.name} is for ${where}.`, {
+      hint: 'Leave out --server or --context.',
+    });
+  }
+  if (fingerprintOf(context.ca) !== fingerprintOf(ca)) {
+    throw new Failure('bad-params', `--ca is not the authority that the context ${context.name} trusts.`, {
+      hint: 'If the operator made a new one, log in again: secure-inv login --ca FILE',
+    });
+  }
 }
 
 /** The client certificate that options or the context name, if any. */

@@ -43,6 +43,8 @@ export const enrolmentSecondsMax = 300;
 export const clientHelloBytesMin = 100;
 export const halfOpenPeersMax = 128;
 export const halfOpenPeersPerAddressMax = 8;
+/** Past this the oldest goes, whatever it has sent: each costs a descriptor, and no honest burst is as large. */
+export const halfOpenPeersHardMax = 1024;
 export const connectionsBeforeLoginMax = 256;
 export const connectionsMax = 10_000;
 export const failedLoginsPerConnectionMax = 3;

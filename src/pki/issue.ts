@@ -63,7 +63,7 @@ async function serverSide(work: Work): Promise<readonly NewFile[]> {
       folder,
       files.server,
       `is not for ${lacking.join(', ')}, and is not replaced unasked`,
-      `Run: ${command} (keeps its other hosts and the authority), then restart the server.`,
+      `Run: ${command} (keeps its other hosts and the authority), which the server takes up by itself.`,
     );
   }
   return [];

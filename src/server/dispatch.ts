@@ -41,16 +41,23 @@ export async function dispatch(request: Request, caller: Caller, services: Servi
     const result = await pass(command, request, caller, services);
     return { id: request.id, result };
   } catch (error) {
-    const failure = error instanceof Failure ? error : internal(error, command, services.log);
-    services.log.debug({ method: command?.name, code: failure.code, source: caller.source }, 'refused');
-    return { id: request.id, failure };
+    // The caller reads it, and the log has it: so an operator finds what a user complains about.
+    const number = randomBytes(4).toString('hex');
+    const failure = error instanceof Failure ? error : internal(error, command, number, services.log);
+    services.log.debug(
+      { method: command?.name, code: failure.code, source: caller.source, request: number },
+      'refused',
+    );
+    const { code, message, details } = failure;
+    return { id: request.id, failure: new Failure(code, message, { ...details, request: number }) };
   }
 }
 
-/** How many of the requests that may be in flight this one counts for: its page waits in memory until it is read. */
+/** How many of the requests that may be in flight this one counts for: its rows wait in memory until they are read. */
 export function weightOf({ method, params }: Request): number {
+  const { items, limit, lines } = params;
+  if (Array.isArray(lines)) return Math.max(1, Math.ceil(lines.length / rowsPerRequest));
   if (findCommand(method)?.permission !== 'stock:read') return 1;
-  const { items, limit } = params;
   const asked = Array.isArray(items) ? items.length : pageRowsMax;
   const rows = Math.min(asked, typeof limit === 'number' ? limit : pageRowsDefault, pageRowsMax);
   return Math.max(1, Math.ceil(rows / rowsPerRequest));
@@ -86,8 +93,7 @@ function unknownCommand(method: string): Failure {
   });
 }
 
-function internal(error: unknown, command: Command | undefined, log: Logger): Failure {
-  const request = randomBytes(4).toString('hex');
-  log.error({ err: error, method: command?.name, request }, 'a request failed because of a bug');
-  return new Failure('internal', `The server failed. Tell the operator: request ${request}.`, { request });
+function internal(error: unknown, command: Command | undefined, number: string, log: Logger): Failure {
+  log.error({ err: error, method: command?.name, request: number }, 'a request failed because of a bug');
+  return new Failure('internal', `The server failed. Tell the operator: request ${number}.`);
 }

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import {
   clientHelloBytesMin,
+  halfOpenPeersHardMax,
   halfOpenPeersMax,
   halfOpenPeersPerAddressMax,
   handshakeSecondsMax,
@@ -57,6 +58,11 @@ export class HalfOpenPeers {
     // Oldest first: a Map keeps the order of arrival.
     for (const [key, peer] of this.#peers) {
       if (!this.#isCrowded(address)) return;
+      if (this.#peers.size > halfOpenPeersHardMax) {
+        peer.socket.destroy();
+        this.#remove(key);
+        continue;
+      }
       if (performance.now() - peer.since < silentPeerMillisecondsMax) return;
       const counts = this.#peers.size > halfOpenPeersMax || peer.address === address;
       if (counts && peer.socket.bytesRead < clientHelloBytesMin) {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -30,7 +30,9 @@ export async function startProcess(folder: string, isFirst = false): Promise<Ser
     'auth-token-access-minutes': '60',
     'log-level': 'error',
   };
-  const words = Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value]);
+  const config = join(folder, 'server.jsonc'); // Not the one that an operator of this clone edits.
+  await writeFile(config, '{}');
+  const words = ['--config', config, ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])];
   const child = spawn(process.execPath, [program, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
   const { port, link } = await readGreeting(child, isFirst);
   return {

@@ -128,3 +128,11 @@ test('the server certificate is renewed at two thirds of its life, where the aut
   await rm(join(certs, 'server-ca-key.pem'));
   expect(await renewServerCertificate(certs, Date.now() + 200 * day)).toBe(false);
 });
+
+test('a server whose certificate is not for its own name does not start, and says what to do', async () => {
+  const starting = startServer({ flags: { 'listen.name': 'inv.example.com' } });
+  await expect(starting).rejects.toMatchObject({
+    message: 'The server certificate is not for inv.example.com, which is listen.name.',
+    details: { hint: 'Run: npm run gen-certs -- --force --host inv.example.com' },
+  });
+});

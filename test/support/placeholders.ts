@@ -1,5 +1,6 @@
 /** What varies from run to run, by the name that stands for it in a transcript. */
 const patterns: Readonly<Record<string, string>> = {
+  REQUEST: '[0-9a-f]{8}',
   CODE: '[\\w-]{22}',
   CURSOR: '[\\w-]+',
   DATE: '\\d{4}-\\d\\d-\\d\\d',
@@ -13,8 +14,8 @@ const patterns: Readonly<Record<string, string>> = {
   TIME: '(?:\\d{4}-\\d\\d-\\d\\d[T ])?\\d\\d:\\d\\d(?::\\d\\d(?:\\.\\d{3}Z)?)?',
 };
 
-/** Time goes on; all else stays what it was when it was first seen. */
-const unremembered = new Set(['DATE', 'TIME']);
+/** Time goes on and each request has its own number; all else stays what it was when it was first seen. */
+const unremembered = new Set(['DATE', 'REQUEST', 'TIME']);
 
 const placeholder = /<([A-Z]+)(?::[\w-]+)?>/g;
 

@@ -1,13 +1,14 @@
 import * as v from 'valibot';
 import { enroll } from '../../command/enroll.ts';
 import { grant } from '../../command/field.ts';
+import { hello } from '../../command/hello.ts';
 import { formatAddress, parseEnrolmentLink } from '../../model/enrolment-link.ts';
 import { Failure } from '../../model/failure.ts';
 import { tokensOf } from '../call.ts';
 import { ClientConnection, fetchAuthority } from '../connect.ts';
 import { ContextStore } from '../context.ts';
 import { ask, isInteractive } from '../terminal.ts';
-import { type PasswordSource, readNewPassword } from './password.ts';
+import { isTyped, type PasswordSource, readNewPassword } from './password.ts';
 import { examplesText, type Shell, say, subcommand } from './shell.ts';
 
 /** `enroll`: one paste establishes trust, sets the password and logs in. */
@@ -33,20 +34,32 @@ export function addEnroll(shell: Shell): void {
         const options = shell.options();
         const { user, role } = v.parse(enroll.result, await connection.request('enroll', { code }));
         if (isInteractive()) process.stderr.write(`Hello ${user} (${role}).\n`);
-        const granted = await choosePassword(connection, { ...options, ...flags });
+        const granted = await choosePassword(connection, { ...options, ...flags }).catch(tellThatLinkIsSpent);
         const name = options.context ?? formatAddress(host, port);
         const store = new ContextStore(options.configFolder, options.stateFolder);
         await store.save({ name, host, port, ca: authority.pem, user });
         await store.writeTokens(name, tokensOf(granted));
-        say(shell, `You are logged in to ${name} as ${user} (${role}). Try: secure-inv view`, {
-          user,
-          role,
-          context: name,
-        });
+        const { authMode } = v.parse(hello.result, await connection.request('hello', {}));
+        const needsCertificate = authMode === 'mutual' || authMode === 'both';
+        const next = needsCertificate
+          ? `Your password is set. The server at ${name} asks for a client certificate, too: when the operator has given it to you, run: secure-inv login --cert FILE --key FILE`
+          : `You are logged in to ${name} as ${user} (${role}). Try: secure-inv view`;
+        say(shell, next, { user, role, context: name });
       } finally {
         connection.close();
       }
     });
+}
+
+/** Whoever leaves now would try the same link again, in vain. */
+function tellThatLinkIsSpent(error: unknown): never {
+  if (!(error instanceof Failure)) throw error;
+  const spent =
+    'This link is spent. Ask an administrator for a new one (secure-inv user reset NAME); the first administrator finds one where the server runs.';
+  throw new Failure(error.code, error.message, {
+    ...error.details,
+    hint: [error.details.hint, spent].filter(Boolean).join(' '),
+  });
 }
 
 /** Asks until the server accepts the password: the code is spent, so giving up here would cost a new link. */
@@ -59,7 +72,7 @@ async function choosePassword(
     try {
       return v.parse(grant, await connection.request('enroll', { password }));
     } catch (error) {
-      const again = error instanceof Failure && error.code === 'bad-params' && isInteractive() && !source.passwordStdin;
+      const again = error instanceof Failure && error.code === 'bad-params' && isTyped(source);
       if (!again) throw error;
       process.stderr.write(`${error.message} ${error.details.hint ?? ''}\n`);
     }

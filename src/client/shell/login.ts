@@ -10,7 +10,7 @@ import { ClientConnection, type Endpoint, fetchAuthority } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { findTarget, readCertificate, readGiven, type Target } from '../target.ts';
 import { ask, isInteractive } from '../terminal.ts';
-import { type PasswordSource, readPassword } from './password.ts';
+import { isTyped, type PasswordSource, readPassword } from './password.ts';
 import { examplesText, type Shell, type ShellOptions, say, subcommand } from './shell.ts';
 
 interface LoginFlags extends PasswordSource {
@@ -145,8 +145,8 @@ async function loginByPassword(
       const result = { user, role: granted.role, context: context.name };
       return say(shell, `You are logged in to ${context.name} as ${user} (${granted.role}).`, result);
     } catch (error) {
-      const typed = isInteractive() && !source.passwordStdin && passwordFile === undefined;
-      const again = error instanceof Failure && error.code === 'login-failed' && typed && tries < triesMax;
+      const isWrong = error instanceof Failure && error.code === 'login-failed';
+      const again = isWrong && isTyped({ ...source, passwordFile }) && tries < triesMax;
       if (!again) throw error;
       process.stderr.write(`${error.message} Try again.\n`);
     }

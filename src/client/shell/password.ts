@@ -1,10 +1,15 @@
 import { readGiven } from '../target.ts';
-import { askHidden, readPasswordsFromInput } from '../terminal.ts';
+import { askHidden, isInteractive, readPasswordsFromInput } from '../terminal.ts';
 
 /** Where a password comes from; never a command line. */
 export interface PasswordSource {
   readonly passwordStdin?: boolean | undefined;
   readonly passwordFile?: string | undefined;
+}
+
+/** Whether somebody types the password, and so can type another. */
+export function isTyped({ passwordStdin, passwordFile }: PasswordSource): boolean {
+  return isInteractive() && !passwordStdin && passwordFile === undefined;
 }
 
 /** A password: from standard input, a file, or somebody at the terminal, unseen. */

@@ -7,6 +7,7 @@ import { addLogin } from './login.ts';
 import { addLogout } from './logout.ts';
 import { addMenu } from './menu.ts';
 import { addPasswd } from './passwd.ts';
+import { addRefresh } from './refresh.ts';
 import { addRemote } from './remote.ts';
 import { examplesText, refuseUsage, type Shell, type ShellOptions } from './shell.ts';
 
@@ -29,6 +30,7 @@ export function buildProgram(environment: ShellOptions, version: string): Words 
   addEnroll(shell);
   addLogin(shell);
   for (const command of commands) addRemote(shell, command);
+  addRefresh(shell);
   addPasswd(shell);
   addLogout(shell);
   addContext(shell);

@@ -51,6 +51,15 @@ export class GroupCommit {
     this.#onOutsideChange();
   }
 
+  /** The same between batches, where nobody waits for an answer: what cannot be read now is opened anew by the next batch. */
+  lookForOutsideChange(): void {
+    try {
+      this.noticeOutsideChange();
+    } catch (error) {
+      this.#recover(error);
+    }
+  }
+
   #write(calls: readonly Call[]): readonly Reply[] {
     try {
       this.#database.run('BEGIN IMMEDIATE');

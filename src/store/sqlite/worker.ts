@@ -24,7 +24,7 @@ function open(): StoreFiles | undefined {
 
 function serve({ id, database, lock }: StoreFiles): void {
   const commits = new GroupCommit(database, () => send('outside-change'));
-  const timer = setInterval(() => commits.noticeOutsideChange(), outsideChangeMilliseconds);
+  const timer = setInterval(() => commits.lookForOutsideChange(), outsideChangeMilliseconds);
   port?.on('message', (first: ToWorker) => {
     const { calls, isClosing } = drain(first);
     if (calls.length > 0) send({ replies: commits.run(calls) });

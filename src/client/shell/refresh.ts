@@ -1,0 +1,19 @@
+import { findTarget, openSession } from '../target.ts';
+import { examplesText, type Shell, say, subcommand } from './shell.ts';
+
+/** `refresh`: what every command does unasked when its access token has ended, done now. */
+export function addRefresh(shell: Shell): void {
+  subcommand(shell.program, ['refresh'], 'Renew this login now; commands do it by themselves when it is due.')
+    .addHelpText('after', examplesText(['secure-inv refresh']))
+    .action(async () => {
+      const { session } = await openSession(shell.options());
+      try {
+        await session.refresh();
+      } finally {
+        await session.close();
+      }
+      const { store, context } = await findTarget(shell.options());
+      const { expiresAt } = context ? await store.readTokens(context.name) : {};
+      say(shell, `Your login is renewed; the access token is good until ${expiresAt}.`, { expiresAt });
+    });
+}
