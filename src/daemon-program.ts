@@ -140,7 +140,11 @@ async function printAdministratorLink(config: ServerConfig, user = config.auth.f
 }
 
 function explain(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode; // Commander has said it already.
+  if (error instanceof CommanderError) {
+    // Commander has said what is wrong, but not what there is.
+    if (error.exitCode !== 0) process.stderr.write('hint: See: npx secure-invd --help\n');
+    return error.exitCode;
+  }
   if (error instanceof ConfigError) {
     process.stderr.write(`secure-invd: ${error.message}\n`);
     return 1;

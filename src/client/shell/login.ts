@@ -154,7 +154,11 @@ async function loginByPassword(
 }
 
 async function askUser(known: string | undefined): Promise<string> {
-  return (await ask(known === undefined ? 'User: ' : `User [${known}]: `)) || (known ?? '');
+  const prompt = known === undefined ? 'User: ' : `User [${known}]: `;
+  for (;;) {
+    const user = (await ask(prompt)) || known;
+    if (user !== undefined) return user;
+  }
 }
 
 async function once<T>(endpoint: Endpoint, use: (connection: ClientConnection) => Promise<T>): Promise<T> {
