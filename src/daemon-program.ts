@@ -7,6 +7,7 @@ import { assertCoversName, type Daemon, makeAdministratorLink, openDaemon } from
 import { Failure } from './model/failure.ts';
 import { hasCertificates } from './pki/issue.ts';
 import { loadServerCertificates } from './pki/server-certificates.ts';
+import { assertCanListen } from './server/listen.ts';
 import { version } from './version.ts';
 
 /** A terminal's Ctrl-C reaches us twice, once through npm: a second signal means impatience only after this time. */
@@ -121,6 +122,11 @@ async function check(program: Command): Promise<void> {
       ? `${folder} has no certificates yet: the first start makes new ones, which no client trusts so far.\n`
       : `The certificates in ${folder} are right.\n`,
   );
+  await assertCanListen(loaded.config.listen.host, loaded.config.listen.port).catch((error: unknown) => {
+    // The operator checks before a restart, so this is most often the server that is to be restarted.
+    if (!(error instanceof Failure) || error.code !== 'conflict') throw error;
+    process.stdout.write(`Port ${loaded.config.listen.port} is in use: by this server, if it is running.\n`);
+  });
   for (const { key, origin } of loaded.overrides) {
     if (origin !== 'file') process.stdout.write(`${key} is set by ${origin}.\n`);
   }

@@ -52,7 +52,10 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
     const { created } = await ensureCertificates(config.certs.folder, publicHosts(config));
     if (created) log.info({ folder: config.certs.folder }, 'made certificates');
     const certificates = await LiveCertificates.open(config.certs.folder, now, {
-      onProblem: ({ message, details }) => log.error({ hint: details.hint }, message),
+      onProblem: (problem) =>
+        problem instanceof Failure
+          ? log.error({ hint: problem.details.hint }, problem.message)
+          : log.error({ err: problem }, 'cannot look after the certificates'),
       onEnding: (file, daysLeft) => log.warn({ file, daysLeft }, 'a certificate or the revocation list ends soon'),
     });
     opened.defer(() => certificates.close());

@@ -64,13 +64,17 @@ export class ClientSession {
     }
   }
 
-  /** Exchanges the saved tokens for new ones now. Failures: `login-required`, `session-expired`. */
-  async refresh(): Promise<void> {
-    if (this.#credentials.kind !== 'saved') return;
+  /** Exchanges the saved tokens for new ones now, which it returns. Failures: `login-required`, `session-expired`. */
+  async refresh(): Promise<Tokens> {
+    if (this.#credentials.kind !== 'saved') {
+      throw new Failure('bad-params', 'Only a saved login can be renewed; here a certificate or a token was given.', {
+        hint: 'Leave out --cert and SECURE_INV_TOKEN.',
+      });
+    }
     const { store, context } = this.#credentials;
-    const { accessToken, refreshToken } = await store.readTokens(context);
-    if (refreshToken === undefined) throw notLoggedIn(context);
+    const { accessToken } = await store.readTokens(context);
     await this.#refresh(await this.#connect(), accessToken);
+    return store.readTokens(context);
   }
 
   async close(): Promise<void> {

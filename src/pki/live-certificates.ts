@@ -1,6 +1,5 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Failure } from '../model/failure.ts';
 import { certificateWarningDays } from '../model/limits.ts';
 import { dayMilliseconds } from './certificate.ts';
 import { files } from './certificate-file.ts';
@@ -15,7 +14,7 @@ const watched = [files.server, files.serverKey, files.serverAuthority, files.cli
 /** What becomes of a server's certificates while it runs. */
 export interface CertificateEvents {
   /** The files were changed, or could not be, and what was loaded before stays; said once for each problem. */
-  readonly onProblem: (problem: Failure) => void;
+  readonly onProblem: (problem: unknown) => void;
   /** A file ends soon, and nothing here renews it. */
   readonly onEnding: (file: string, daysLeft: number) => void;
 }
@@ -88,15 +87,16 @@ export class LiveCertificates {
   async #look(): Promise<void> {
     const state = await stateOf(this.#folder);
     if (state === this.#seen) return;
-    this.#seen = state;
     try {
       this.#current = await loadServerCertificates(this.#folder, this.#now(), this.#current.clientTrust);
-      this.#told = '';
       this.#onChange?.(this.#current);
+      // Only now: a look that failed for want of a file descriptor must not be the last to see a revocation.
+      this.#seen = state;
+      this.#told = '';
     } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      if (error.message !== this.#told) this.#events.onProblem(error);
-      this.#told = error.message;
+      // Whatever it is, the server goes on with what it has.
+      if (String(error) !== this.#told) this.#events.onProblem(error);
+      this.#told = String(error);
     }
   }
 
@@ -120,10 +120,7 @@ export class LiveCertificates {
 /** Where the keys are elsewhere, or the folder can't be written, the operator renews: that is no failure of the server. */
 async function renew(folder: string, now: number, { onProblem }: CertificateEvents): Promise<void> {
   for (const work of [renewServerCertificate, renewRevocationList]) {
-    await work(folder, now).catch((error: unknown) => {
-      if (!(error instanceof Failure)) throw error;
-      onProblem(error);
-    });
+    await work(folder, now).catch(onProblem);
   }
 }
 

@@ -1,5 +1,5 @@
 import { constants } from 'node:crypto';
-import type { AddressInfo, Socket } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Identity } from '../auth/authenticate.ts';
 import type { PresentedCertificate } from '../auth/certificate.ts';
@@ -155,6 +155,15 @@ function presentedBy(socket: TLSSocket): PresentedCertificate | null {
     authorizationError: authorized ? null : String(authorizationError ?? 'unknown'),
     sessionReused: socket.isSessionReused(),
   };
+}
+
+/** Whether a server could listen there now. Failures: as `Listener.open`. */
+export async function assertCanListen(host: string, port: number): Promise<void> {
+  const probe = createTcpServer();
+  await new Promise<void>((resolve, reject) => {
+    probe.once('error', (error) => reject(explainListenError(error, host, port)));
+    probe.listen({ host, port }, () => probe.close(() => resolve()));
+  });
 }
 
 function explainListenError(error: Error, host: string, port: number): Failure {

@@ -91,9 +91,9 @@ export interface Store {
    * Ends the user's sessions and makes their tokens and enrolment codes worthless. Here and below, `epoch` makes it a
    * `conflict` when the user's access was ended since that epoch.
    */
-  setPassword(userId: number, passwordHash: string, epoch?: number): Promise<UserRecord>;
+  setPassword(userId: number, passwordHash: string, epoch: number): Promise<UserRecord>;
   /** The same password under newer hash parameters: nothing else changes. */
-  setPasswordHash(userId: number, passwordHash: string, epoch?: number): Promise<UserRecord>;
+  setPasswordHash(userId: number, passwordHash: string, epoch: number): Promise<UserRecord>;
   /** Forgets the password, ends the sessions, and makes this enrolment the only one. */
   resetUser(userId: number, enrolment: Enrolment): Promise<UserRecord>;
   /** The user whose unexpired code has this hash, once: the code is spent. */
@@ -101,7 +101,7 @@ export interface Store {
 
   sessions(now: number): Promise<readonly SessionRecord[]>;
   /** A user's oldest sessions beyond `sessionsMax`, and everybody's that have expired, end; their ids are returned. */
-  addSession(session: SessionRecord, sessionsMax: number, epoch?: number): Promise<readonly string[]>;
+  addSession(session: SessionRecord, sessionsMax: number, epoch: number): Promise<readonly string[]>;
   /** Replaces the refresh token if the session is still at `session.generation - 1`; says whether it was. */
   rotateSession(session: SessionRecord): Promise<boolean>;
   endSession(id: string): Promise<void>;

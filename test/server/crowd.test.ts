@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { expect, test } from 'vitest';
-import { connectionsBeforeLoginMax } from '../../src/model/limits.ts';
+import { connect } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { connectionsBeforeLoginMax, halfOpenPeersHardMax } from '../../src/model/limits.ts';
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, line, openAs, WireClient } from '../support/wire-client.ts';
 
@@ -44,4 +45,20 @@ test('a server that stops answers what it has taken, says goodbye, and keeps wha
   const again = await openAs(server, grant['accessToken']);
   const viewed = await again.ask('view', { items: ['Soap'] });
   expect(viewed).toMatchObject({ result: { items: [{ quantity: acknowledged }], seq: acknowledged } });
+});
+
+test('half a ClientHello each, a thousand peers cannot hold more than the cap, and an honest client gets in', async () => {
+  const server = await startServer();
+  const half = Buffer.concat([Buffer.from([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]), Buffer.alloc(100)]);
+  let cut = 0;
+  const sockets = Array.from({ length: halfOpenPeersHardMax + 40 }, () => {
+    const socket = connect({ host: '127.0.0.1', port: server.port }, () => socket.write(half));
+    socket.on('error', () => undefined).once('close', () => cut++);
+    onTestFinished(() => void socket.destroy());
+    return socket;
+  });
+  // Well before their 5 s are over.
+  await expect.poll(() => cut, { timeout: 3000 }).toBeGreaterThanOrEqual(40);
+  expect(await (await WireClient.open(server)).ask('ping')).toMatchObject({ result: {} });
+  expect(sockets.filter(({ destroyed }) => !destroyed).length).toBeLessThanOrEqual(halfOpenPeersHardMax);
 });

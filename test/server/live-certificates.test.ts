@@ -1,11 +1,16 @@
+import { X509Certificate } from 'node:crypto';
 import { copyFile, cp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { loadServerConfig } from '../../src/config/server.ts';
+import { openDaemon } from '../../src/daemon.ts';
+import { parseEnrolmentLink } from '../../src/model/enrolment-link.ts';
 import { makeClientCertificate, revoke } from '../../src/pki/client-certificate.ts';
 import { makeServerCertificates, renewServerCertificate } from '../../src/pki/issue.ts';
-import { startServer, type TestServer } from '../support/server.ts';
+import { loadServerCertificates } from '../../src/pki/server-certificates.ts';
+import { startServer, type TestServer, temporaryFolder } from '../support/server.ts';
 import { enrollAdministrator, enrollUser, WireClient } from '../support/wire-client.ts';
 
 const day = 86_400_000;
@@ -135,4 +140,19 @@ test('a server whose certificate is not for its own name does not start, and say
     message: 'The server certificate is not for inv.example.com, which is listen.name.',
     details: { hint: 'Run: npm run gen-certs -- --force --host inv.example.com' },
   });
+});
+
+test('the first certificate is for the name in the first link', async () => {
+  const folder = await temporaryFolder();
+  const file = join(folder, 'server.jsonc');
+  await writeFile(file, '{ "listen": { "port": 0, "name": "inv.example.com" }, "log": { "level": "silent" } }');
+  let link = '';
+  const daemon = await openDaemon(loadServerConfig({ file, env: {} }).config, {
+    onLink: (printed) => (link = printed),
+  });
+  onTestFinished(() => daemon.close());
+  await daemon.inviteFirstAdministrator();
+  expect(parseEnrolmentLink(link).host).toBe('inv.example.com');
+  const { cert } = await loadServerCertificates(join(folder, 'certs'));
+  expect(new X509Certificate(cert).checkHost('inv.example.com')).toBe('inv.example.com');
 });

@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { formatEnrolmentLink } from '../../src/model/enrolment-link.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -161,6 +163,16 @@ test('the menu works on a terminal, and Ctrl-C or Ctrl-D leaves it', async () =>
   await interrupted.shows('Enter your choice: ');
   interrupted.press('c');
   expect(await interrupted.ended).toBe('SIG2');
+});
+
+test('a weak password from a file is refused once, also on a terminal', async () => {
+  const server = await startServer();
+  const file = join(server.folder, 'password');
+  await writeFile(file, 'short\n');
+  const terminal = run('filer', ['enroll', link(server)], { SECURE_INV_PASSWORD_FILE: file });
+  await terminal.shows('12 to 256 characters');
+  await terminal.shows('This link is spent.');
+  expect(await terminal.ended).toBe(1);
 });
 
 test('passwd asks for the old password and for the new one twice', async () => {

@@ -23,7 +23,7 @@ export function accountContract(get: () => Fixture): void {
 
   test('an id that nobody has is a bug and not a refusal', async () => {
     const { store } = get();
-    const calls = [store.setRole(9, 'admin'), store.setPassword(9, 'x'), store.setEnabled(9, true)];
+    const calls = [store.setRole(9, 'admin'), store.setPassword(9, 'x', 0), store.setEnabled(9, true)];
     for (const result of await Promise.allSettled(calls)) {
       expect(result).toMatchObject({ status: 'rejected', reason: { name: 'Error' } });
     }
@@ -35,12 +35,12 @@ export function accountContract(get: () => Fixture): void {
     // Not enrolled yet, so nobody depends on this account.
     await store.setEnabled(first.id, false);
     await store.setEnabled(first.id, true);
-    await store.setPassword(first.id, 'hash');
+    await store.setPassword(first.id, 'hash', 1);
     const second = await store.addUser('second', 'admin', null, 1);
     const refusal = { code: 'conflict', message: 'first is the last administrator who can log in.' };
     await expect(store.setRole(first.id, 'viewer')).rejects.toMatchObject(refusal);
     await expect(store.setEnabled(first.id, false)).rejects.toMatchObject(refusal);
-    await store.setPassword(second.id, 'hash');
+    await store.setPassword(second.id, 'hash', 0);
     const [demoted, disabled] = await Promise.allSettled([
       store.setRole(first.id, 'viewer'),
       store.setEnabled(second.id, false),
@@ -59,33 +59,44 @@ export function accountContract(get: () => Fixture): void {
     expect(await store.redeemEnrolment(hashOf(2), 1)).toBeUndefined();
     expect(await store.redeemEnrolment(hashOf(3), 100)).toBeUndefined();
     await store.resetUser(anna.id, { hash: hashOf(4), expiresAt: 100 });
-    await store.setPassword(anna.id, 'hash');
+    await store.setPassword(anna.id, 'hash', 3);
     expect(await store.redeemEnrolment(hashOf(4), 1)).toBeUndefined();
   });
 
   test('a new password, a reset and a disabled account end sessions and outdate tokens; a rehash does not', async () => {
     const { store } = get();
-    const login = () => store.addSession(sessionOf(crypto.randomUUID(), 1, 1), 9);
+    const login = (epoch: number) => store.addSession(sessionOf(crypto.randomUUID(), 1, 1), 9, epoch);
     const left = async () => (await store.sessions(1)).length;
-    await login();
-    expect(await store.setPasswordHash(1, 'newer')).toMatchObject({ passwordHash: 'newer', epoch: 0 });
+    await login(0);
+    expect(await store.setPasswordHash(1, 'newer', 0)).toMatchObject({ passwordHash: 'newer', epoch: 0 });
     expect(await store.setRole(1, 'viewer')).toMatchObject({ role: 'viewer', epoch: 0 });
     expect(await left()).toBe(1);
-    expect(await store.setPassword(1, 'other')).toMatchObject({ passwordHash: 'other', epoch: 1 });
+    expect(await store.setPassword(1, 'other', 0)).toMatchObject({ passwordHash: 'other', epoch: 1 });
     expect(await left()).toBe(0);
-    await login();
+    await login(1);
     expect(await store.resetUser(1, { hash: hashOf(1), expiresAt: 9 })).toMatchObject({ passwordHash: null, epoch: 2 });
     expect(await left()).toBe(0);
-    await login();
+    await login(2);
     expect(await store.setEnabled(1, false)).toMatchObject({ enabled: false, epoch: 3 });
     expect(await left()).toBe(0);
     expect(await store.setEnabled(1, true)).toMatchObject({ enabled: true, epoch: 3 });
   });
 
+  test('what was proven before the access ended changes nothing any more', async () => {
+    const { store } = get();
+    await store.setPassword(1, 'newest', 0);
+    const refusal = { code: 'conflict' };
+    await expect(store.setPassword(1, 'stale', 0)).rejects.toMatchObject(refusal);
+    await expect(store.setPasswordHash(1, 'stale', 0)).rejects.toMatchObject(refusal);
+    await expect(store.addSession(sessionOf('stale', 1, 1), 9, 0)).rejects.toMatchObject(refusal);
+    expect((await store.users())[0]).toMatchObject({ passwordHash: 'newest', epoch: 1 });
+    expect(await store.sessions(1)).toEqual([]);
+  });
+
   test('sessions are kept until they expire, end, or are too many', async () => {
     const fixture = get();
     const session = { ...sessionOf('a', 1, 1), certificate: 'thumb' };
-    expect(await fixture.store.addSession(session, 2)).toEqual([]);
+    expect(await fixture.store.addSession(session, 2, 0)).toEqual([]);
     await fixture.reopen();
     const { store } = fixture;
     const [kept] = await store.sessions(1);
@@ -93,18 +104,18 @@ export function accountContract(get: () => Fixture): void {
       ...session,
       refreshHash: Buffer.from(session.refreshHash),
     });
-    expect(await store.addSession(sessionOf('b', 1, 1), 2)).toEqual([]);
-    expect(await store.addSession(sessionOf('c', 1, 1), 2)).toEqual(['a']);
+    expect(await store.addSession(sessionOf('b', 1, 1), 2, 0)).toEqual([]);
+    expect(await store.addSession(sessionOf('c', 1, 1), 2, 0)).toEqual(['a']);
     await store.endSession('c');
     expect((await store.sessions(1)).map(({ id }) => id)).toEqual(['b']);
     expect(await store.sessions(101)).toEqual([]);
-    expect(await store.addSession(sessionOf('d', 1, 101), 2)).toEqual(['b']);
+    expect(await store.addSession(sessionOf('d', 1, 101), 2, 0)).toEqual(['b']);
   });
 
   test('of two rotations of one refresh token one succeeds, and none after the session ended', async () => {
     const { store } = get();
     const session = sessionOf('a', 1, 1);
-    await store.addSession(session, 9);
+    await store.addSession(session, 9, 0);
     const next = { ...session, refreshHash: hashOf(2), refreshedAt: 5, generation: 1 };
     expect(await Promise.all([store.rotateSession(next), store.rotateSession(next)])).toEqual([true, false]);
     expect(await store.sessions(1)).toMatchObject([{ generation: 1, refreshedAt: 5 }]);

@@ -128,8 +128,7 @@ async function loginByPassword(
   endpoint: Endpoint,
   { user: given, ...flags }: LoginFlags,
 ): Promise<void> {
-  const { passwordFile } = shell.options();
-  const source = { passwordFile, ...flags };
+  const source = { passwordFile: shell.options().passwordFile, ...flags };
   const user = given ?? (await askUser(known?.user));
   const { device } = await store.readTokens(context.name);
   for (let tries = 1; ; tries++) {
@@ -146,7 +145,7 @@ async function loginByPassword(
       return say(shell, `You are logged in to ${context.name} as ${user} (${granted.role}).`, result);
     } catch (error) {
       const isWrong = error instanceof Failure && error.code === 'login-failed';
-      const again = isWrong && isTyped({ ...source, passwordFile }) && tries < triesMax;
+      const again = isWrong && isTyped(source) && tries < triesMax;
       if (!again) throw error;
       process.stderr.write(`${error.message} Try again.\n`);
     }

@@ -14,7 +14,7 @@ export function addLogout(shell: Shell): void {
       if (!context || tokens?.refreshToken === undefined) {
         return say(shell, 'You are not logged in.', {});
       }
-      const { session } = await openSession(options);
+      const { session } = await openSession({ ...options, token: undefined }); // It is the saved login that ends.
       try {
         await session.call(logout, {});
       } catch (error) {

@@ -18,7 +18,8 @@ export function addPasswd(shell: Shell): void {
       const { session } = await openSession(options);
       try {
         const granted = await session.call(passwd, { ...(await readPasswordChange(flags)) });
-        await store.writeTokens(context.name, tokensOf(granted));
+        // By certificate or token it may be another user's password than the one whose login is saved here.
+        if (granted.user === context.user) await store.writeTokens(context.name, tokensOf(granted));
         say(shell, 'Your password is changed. Your other logins have ended.', {});
       } finally {
         await session.close();

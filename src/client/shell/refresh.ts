@@ -1,4 +1,4 @@
-import { findTarget, openSession } from '../target.ts';
+import { openSession } from '../target.ts';
 import { examplesText, type Shell, say, subcommand } from './shell.ts';
 
 /** `refresh`: what every command does unasked when its access token has ended, done now. */
@@ -8,12 +8,10 @@ export function addRefresh(shell: Shell): void {
     .action(async () => {
       const { session } = await openSession(shell.options());
       try {
-        await session.refresh();
+        const { expiresAt } = await session.refresh();
+        say(shell, `Your login is renewed; the access token is good until ${expiresAt}.`, { expiresAt });
       } finally {
         await session.close();
       }
-      const { store, context } = await findTarget(shell.options());
-      const { expiresAt } = context ? await store.readTokens(context.name) : {};
-      say(shell, `Your login is renewed; the access token is good until ${expiresAt}.`, { expiresAt });
     });
 }

@@ -16,7 +16,7 @@ export function addSession(
   database: Database,
   session: SessionRecord,
   sessionsMax: number,
-  epoch?: number,
+  epoch: number,
 ): readonly string[] {
   assertEpoch(database, session.userId, epoch);
   database.run(

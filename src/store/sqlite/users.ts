@@ -76,7 +76,7 @@ export function setEnabled(database: Database, id: number, enabled: boolean): Us
 }
 
 /** As `Store.setPassword`. */
-export function setPassword(database: Database, id: number, passwordHash: string, epoch?: number): UserRecord {
+export function setPassword(database: Database, id: number, passwordHash: string, epoch: number): UserRecord {
   assertEpoch(database, id, epoch);
   database.run('UPDATE user SET password_hash = ? WHERE id = ?', passwordHash, id);
   database.run('DELETE FROM enrolment WHERE user_id = ?', id);
@@ -85,7 +85,7 @@ export function setPassword(database: Database, id: number, passwordHash: string
 }
 
 /** As `Store.setPasswordHash`. */
-export function setPasswordHash(database: Database, id: number, passwordHash: string, epoch?: number): UserRecord {
+export function setPasswordHash(database: Database, id: number, passwordHash: string, epoch: number): UserRecord {
   assertEpoch(database, id, epoch);
   database.run('UPDATE user SET password_hash = ? WHERE id = ?', passwordHash, id);
   return find(database, id);
@@ -120,9 +120,9 @@ function endAccess(database: Database, id: number): void {
 }
 
 /** Refuses what was proven before the user's access was ended. Failures: `conflict`. */
-export function assertEpoch(database: Database, id: number, epoch: number | undefined): void {
+export function assertEpoch(database: Database, id: number, epoch: number): void {
   const user = find(database, id);
-  if (epoch === undefined || user.epoch === epoch) return;
+  if (user.epoch === epoch) return;
   throw new Failure('conflict', `The access of ${user.user} was ended meanwhile; nothing was changed.`, {
     hint: 'Ask an administrator, or log in again: secure-inv login',
   });
