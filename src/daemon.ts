@@ -16,6 +16,7 @@ import { Failure } from './model/failure.ts';
 import { ensureCertificates } from './pki/issue.ts';
 import { LiveCertificates } from './pki/live-certificates.ts';
 import { loadServerCertificates, type ServerCertificates } from './pki/server-certificates.ts';
+import { AuditLog } from './server/audit-log.ts';
 import { Listener } from './server/listen.ts';
 import { type Logger, openLog } from './server/log.ts';
 import { openStore } from './store/open.ts';
@@ -67,14 +68,20 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
       void inviteFirst().catch((error: unknown) => log.warn({ err: error }, 'cannot make another enrolment link'));
     const auth = await openAuthentication(config, store, log, now, () => certificates.current.clientTrust, inviteAgain);
     const identify = (source: string, presented: PresentedCertificate | null) => new Identity(auth, source, presented);
-    const services = { store, auth, identify, log, server: { version, authMode: config.auth.mode } };
+    const audit = new AuditLog(store, config.audit.days, now, (error) => log.error({ err: error }, 'cannot audit'));
+    opened.defer(() => audit.close());
+    const services = { store, auth, identify, log, audit, server: { version, authMode: config.auth.mode } };
     const listener = await Listener.open({ ...config.listen, credentials: certificates.current }, services);
     const { port } = listener; // Not to be asked once it has closed, while an enrolment may still be abandoned.
     opened.defer(() => listener.drain());
     certificates.watch((changed) => {
       listener.renew(changed);
       log.info({ folder: config.certs.folder }, 'took up changed certificates');
+      const { serialNumber } = new X509Certificate(changed.cert);
+      void audit.note('certificates-changed', `server ${serialNumber}, ${changed.clientTrust.revoked.size} revoked`);
     });
+    await audit.note('server-started', `version ${version}, auth.mode ${config.auth.mode}`);
+    opened.defer(() => audit.note('server-stopped', `version ${version}`));
     log.info({ host: config.listen.host, port, mode: config.auth.mode }, 'listening');
     return {
       port,

@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { type Actor, type AuditEntry, type AuditEvent, host } from '../model/audit.ts';
 import { Failure } from '../model/failure.ts';
 import { enrolmentHours, firstEnrolmentMinutes } from '../model/limits.ts';
 import { userNamePattern, userNameRule } from '../model/name.ts';
@@ -63,16 +64,18 @@ export class Accounts {
   }
 
   /** Adds a user who sets a password with the code. Failures: `conflict`. */
-  async invite(user: string, role: Role, lifeMinutes = enrolmentHours * 60): Promise<Invitation> {
+  async invite(actor: Actor, user: string, role: Role, lifeMinutes = enrolmentHours * 60): Promise<Invitation> {
     const { code, enrolment } = this.#makeEnrolment(lifeMinutes);
-    const added = await this.#store.addUser(user, role, enrolment, this.#now());
+    const audit = this.#entry(actor, 'user-added', user, role);
+    const added = await this.#store.addUser(audit, user, role, enrolment, audit.at);
     return { user: this.#keep(added), code, expiresAt: enrolment.expiresAt };
   }
 
   /** Takes a user's password and sessions away and gives a code to set a new one. Failures: `not-found`. */
-  async reset(user: string, lifeMinutes = enrolmentHours * 60): Promise<Invitation> {
+  async reset(actor: Actor, user: string, lifeMinutes = enrolmentHours * 60): Promise<Invitation> {
     const { code, enrolment } = this.#makeEnrolment(lifeMinutes);
-    const reset = await this.#store.resetUser(this.#named(user).id, enrolment);
+    const audit = this.#entry(actor, 'user-reset', user);
+    const reset = await this.#store.resetUser(audit, this.#named(user).id, enrolment);
     return { user: this.#keepWithoutSessions(reset), code, expiresAt: enrolment.expiresAt };
   }
 
@@ -83,11 +86,11 @@ export class Accounts {
   async inviteAdministrator(user: string): Promise<Invitation> {
     if (!userNamePattern.test(user)) throw new Failure('bad-params', `${userNameRule} (got ${JSON.stringify(user)}).`);
     const known = this.byName(user);
-    if (!known) return this.invite(user, 'admin', firstEnrolmentMinutes);
+    if (!known) return this.invite(host, user, 'admin', firstEnrolmentMinutes);
     // The old password first: at no moment, and after no crash, may it open what is given next.
-    const invitation = await this.reset(user, firstEnrolmentMinutes);
-    if (known.role !== 'admin') await this.setRole(user, 'admin');
-    if (!known.enabled) await this.setEnabled(user, true);
+    const invitation = await this.reset(host, user, firstEnrolmentMinutes);
+    if (known.role !== 'admin') await this.setRole(host, user, 'admin');
+    if (!known.enabled) await this.setEnabled(host, user, true);
     return invitation;
   }
 
@@ -114,24 +117,33 @@ export class Accounts {
   }
 
   /** Failures: `not-found`, `conflict` for the last administrator. */
-  async setRole(user: string, role: Role): Promise<UserRecord> {
-    return this.#keep(await this.#store.setRole(this.#named(user).id, role));
+  async setRole(actor: Actor, user: string, role: Role): Promise<UserRecord> {
+    const known = this.#named(user);
+    const audit = this.#entry(actor, 'user-role-changed', user, `${known.role} to ${role}`);
+    return this.#keep(await this.#store.setRole(audit, known.id, role));
   }
 
   /** Failures: `not-found`, `conflict` for the last administrator. */
-  async setEnabled(user: string, enabled: boolean): Promise<UserRecord> {
+  async setEnabled(actor: Actor, user: string, enabled: boolean): Promise<UserRecord> {
     const known = this.#named(user);
     // Nothing would change, and the sessions of somebody who is enabled already go on.
     if (known.enabled === enabled) return known;
-    return this.#keepWithoutSessions(await this.#store.setEnabled(known.id, enabled));
+    const audit = this.#entry(actor, enabled ? 'user-enabled' : 'user-disabled', user);
+    return this.#keepWithoutSessions(await this.#store.setEnabled(audit, known.id, enabled));
   }
 
   // What a user has proven holds only while their access has not been ended since: a reset, a new password or a disabled
   // account must win against a login, an enrolment or a hash that is under way. Hence the user as of the proof.
 
   /** Failures: `conflict` when the user's access was ended since. */
-  async setPassword(proven: UserRecord, passwordHash: string): Promise<UserRecord> {
-    return this.#keepWithoutSessions(await this.#store.setPassword(proven.id, passwordHash, proven.epoch));
+  async setPassword(
+    actor: Actor,
+    event: 'user-enrolled' | 'password-changed',
+    proven: UserRecord,
+    passwordHash: string,
+  ): Promise<UserRecord> {
+    const audit = this.#entry(actor, event, proven.user);
+    return this.#keepWithoutSessions(await this.#store.setPassword(audit, proven.id, passwordHash, proven.epoch));
   }
 
   /** Failures: as `setPassword`. */
@@ -140,8 +152,9 @@ export class Accounts {
   }
 
   /** Failures: as `setPassword`. */
-  async addSession(session: SessionRecord, proven: UserRecord): Promise<void> {
-    const ended = await this.#store.addSession(session, sessionsPerUserMax, proven.epoch);
+  async addSession(actor: Actor, session: SessionRecord, proven: UserRecord): Promise<void> {
+    const audit = this.#entry(actor, 'login', proven.user);
+    const ended = await this.#store.addSession(audit, session, sessionsPerUserMax, proven.epoch);
     this.#changes++;
     for (const id of ended) this.#sessions.delete(id);
     this.#sessions.set(session.id, session);
@@ -155,13 +168,19 @@ export class Accounts {
     return rotated;
   }
 
-  async endSession(id: string): Promise<void> {
+  async endSession(actor: Actor, event: 'logout' | 'session-ended' | 'session-stolen', id: string): Promise<void> {
+    const session = this.#sessions.get(id);
+    const user = session && this.#byId.get(session.userId);
     // Memory first: between here and the commit nobody is let in who should not be.
     this.#sessions.delete(id);
-    await this.#store.endSession(id);
+    await this.#store.endSession(this.#entry(actor, event, user?.user ?? null, `session ${id}`), id);
     this.#changes++;
     // And once more, in case everything was read again meanwhile.
     this.#sessions.delete(id);
+  }
+
+  #entry(actor: Actor, event: AuditEvent, subject: string | null, detail: string | null = null): AuditEntry {
+    return { ...actor, event, subject, detail, at: this.#now() };
   }
 
   #named(user: string): UserRecord {

@@ -153,6 +153,16 @@ export class Identity {
     };
   }
 
+  /** Who is asking, if somebody has proven that and it holds: for what is told about a refusal. */
+  known(): Principal | undefined {
+    try {
+      return this.principal();
+    } catch (error) {
+      if (error instanceof Failure) return undefined;
+      throw error;
+    }
+  }
+
   /**
    * Logs in with a password. Unknown, disabled and not enrolled users cost and say the same as a wrong password.
    * Failures: `login-failed`, `busy`.
@@ -178,13 +188,16 @@ export class Identity {
 
   /** Spends an enrolment code and binds it to this connection. Failures: `login-failed`. */
   async redeem(code: string): Promise<UserRecord> {
-    const user = await this.#auth.accounts.redeem(code);
+    const { accounts, store, now } = this.#auth;
+    const user = await accounts.redeem(code);
     if (!user?.enabled || !this.#isCertifiedAs(user)) {
       this.#failedLogins++;
       throw new Failure('login-failed', 'This enrolment link was used already, has expired, or never was one.', {
         hint: 'Ask an administrator for a new one: secure-inv user reset NAME (the first administrator finds a new one where the server runs).',
       });
     }
+    const actor = { user: user.user, credential: null, source: this.#address };
+    await store.audit({ ...actor, event: 'link-opened', subject: user.user, detail: null, at: now() });
     this.#enrolling = user;
     return user;
   }
@@ -196,20 +209,21 @@ export class Identity {
         hint: 'Run: secure-inv enroll',
       });
     }
-    const grant = await this.#setPassword(this.#enrolling, password);
+    const grant = await this.#setPassword('user-enrolled', this.#enrolling, password);
     this.#enrolling = null;
     return grant;
   }
 
   /** Changes the principal's password; every other login of theirs ends. Failures: `login-failed`, `bad-params`. */
   async changePassword(current: string, password: string): Promise<LoginGrant> {
-    const user = this.#auth.accounts.byId(this.principal().userId);
+    const { userId, credential } = this.principal();
+    const user = this.#auth.accounts.byId(userId);
     const right = await this.#auth.hasher.verify(user?.passwordHash ?? null, current, this.#address);
     if (!user || !right) {
       this.#failedLogins++;
       throw new Failure('login-failed', 'The current password is wrong.', { hint: 'Nothing was changed. Try again.' });
     }
-    return this.#setPassword(user, password);
+    return this.#setPassword('password-changed', user, password, credential);
   }
 
   /** Logs in with an access token, for the same user only. Failures: `login-required`, `session-expired`. */
@@ -226,16 +240,18 @@ export class Identity {
   async refresh(refreshToken: string): Promise<LoginGrant> {
     const { accounts, keys, tokens, now } = this.#auth;
     const assertBearer = (session: SessionRecord) => void this.#assertBearer(session);
-    const refreshed = await refreshSession(accounts, keys, tokens, refreshToken, assertBearer, now());
+    const stranger = { user: null, credential: null, source: this.#address };
+    const refreshed = await refreshSession(accounts, keys, tokens, refreshToken, assertBearer, stranger, now());
     return this.#grant(this.#assertBearer(refreshed.session), refreshed);
   }
 
   /** Ends the session, everywhere; a certificate stays what it is. */
   async logout(): Promise<void> {
     if (!this.#login) return;
+    const { user, credential } = this.principal();
     const { sessionId } = this.#login;
     this.#login = null;
-    await this.#auth.accounts.endSession(sessionId);
+    await this.#auth.accounts.endSession({ user, credential, source: this.#address }, 'logout', sessionId);
   }
 
   /** Judges the certificate, if one was shown, by what holds now. Failures: `certificate-refused`. */
@@ -248,11 +264,17 @@ export class Identity {
     if (this.#enrolling !== null) this.#auth.onEnrolmentAbandoned();
   }
 
-  async #setPassword(user: UserRecord, password: string): Promise<LoginGrant> {
+  async #setPassword(
+    event: 'user-enrolled' | 'password-changed',
+    user: UserRecord,
+    password: string,
+    credential: string | null = null,
+  ): Promise<LoginGrant> {
     const { accounts, hasher, passwords, knownWords } = this.#auth;
     await assertPasswordIsStrong(password, passwords, [...knownWords, user.user]);
     const passwordHash = await hasher.hash(password, this.#address);
-    return this.#grantNewSession(await accounts.setPassword(user, passwordHash), undefined);
+    const actor = { user: user.user, credential, source: this.#address };
+    return this.#grantNewSession(await accounts.setPassword(actor, event, user, passwordHash), undefined);
   }
 
   async #grantNewSession(user: UserRecord, device: string | undefined): Promise<LoginGrant> {
@@ -260,7 +282,8 @@ export class Identity {
     const known = device !== undefined && (await store.hasDevice(user.id, sha256(device), now()));
     const kept = known ? device : randomBytes(16).toString('base64url');
     await store.addDevice(user.id, sha256(kept), now() + deviceDays * 86_400_000);
-    const session = await startSession(accounts, tokens, user, this.#certificate?.thumbprint ?? null, now());
+    const actor = { user: user.user, credential: null, source: this.#address };
+    const session = await startSession(accounts, tokens, user, this.#certificate?.thumbprint ?? null, actor, now());
     this.#failedLogins = 0;
     return { ...this.#grant(user, session), device: kept };
   }

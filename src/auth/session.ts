@@ -1,4 +1,5 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Actor } from '../model/audit.ts';
 import { Failure } from '../model/failure.ts';
 import { refreshAgesMax, refreshRepeatSeconds } from '../model/limits.ts';
 import type { SessionRecord, UserRecord } from '../store/store.ts';
@@ -34,6 +35,7 @@ export async function startSession(
   settings: TokenSettings,
   user: UserRecord,
   certificate: string | null,
+  actor: Actor,
   now: number,
 ): Promise<RefreshedSession> {
   const secret = randomBytes(32);
@@ -47,7 +49,7 @@ export async function startSession(
     generation: 0,
     certificate,
   };
-  await accounts.addSession(session, user);
+  await accounts.addSession({ ...actor, credential: `session:${session.id}` }, session, user);
   return { session, refreshToken: formatRefreshToken(session.id, secret) };
 }
 
@@ -63,6 +65,7 @@ export async function refreshSession(
   settings: TokenSettings,
   refreshToken: string,
   assertBearer: (session: SessionRecord) => void,
+  actor: Actor,
   now: number,
 ): Promise<RefreshedSession> {
   const [, id, encoded] = /^([\w-]{16})\.([\w-]{43})$/.exec(refreshToken) ?? [];
@@ -88,12 +91,12 @@ export async function refreshSession(
       return { session: next, refreshToken: formatRefreshToken(session.id, successor) };
     }
     // Somebody else rotated it meanwhile, with this very token: judge it again as the old one that it is now.
-    return refreshSession(accounts, keys, settings, refreshToken, assertBearer, now);
+    return refreshSession(accounts, keys, settings, refreshToken, assertBearer, actor, now);
   }
   if (age === 1 && now - session.refreshedAt <= refreshRepeatSeconds * 1000) {
     return { session, refreshToken: formatRefreshToken(session.id, successor) };
   }
-  await accounts.endSession(session.id);
+  await accounts.endSession(actor, 'session-stolen', session.id);
   throw new Failure('session-expired', 'This login was ended, because its refresh token was used a second time.', {
     hint: 'Run: secure-inv login. If that was not you, change your password: secure-inv passwd',
   });

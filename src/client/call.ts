@@ -44,7 +44,7 @@ export class ClientSession {
     command: C,
     params: Readonly<Record<string, unknown>>,
   ): Promise<v.InferOutput<C['result']>> {
-    const isSafeToRepeat = 'operation' in params || command.permission === 'stock:read';
+    const isSafeToRepeat = 'operation' in params || command.permission.endsWith(':read');
     const giveUpAt = performance.now() + repeatSeconds * 1000;
     let lost: Failure | undefined;
     for (let attempt = 0; ; attempt++) {

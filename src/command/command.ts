@@ -1,5 +1,6 @@
 import type * as v from 'valibot';
 import type { Authentication, Identity, Principal } from '../auth/authenticate.ts';
+import type { Actor } from '../model/audit.ts';
 import type { AuthMode, Permission } from '../model/user.ts';
 import type { Store } from '../store/store.ts';
 
@@ -19,6 +20,8 @@ export interface Call extends PublicCall {
   readonly principal: Principal;
   /** The peer's IP address. */
   readonly source: string;
+  /** The principal and the source, as the audit log names them. */
+  readonly actor: Actor;
 }
 
 export interface ServerFacts {

@@ -1,4 +1,5 @@
 import { add } from './add.ts';
+import { audit } from './audit.ts';
 import { authenticate } from './authenticate.ts';
 import type { Command } from './command.ts';
 import { defineDiscover } from './discover.ts';
@@ -38,6 +39,7 @@ const table = [
   userDisable,
   userEnable,
   userReset,
+  audit,
   hello,
   ping,
 ] as const;

@@ -110,6 +110,14 @@ export const serverSchema = {
       }),
     },
   },
+  audit: {
+    days: whole(1, 3650, {
+      doc: 'After how many days a record of the audit log is forgotten. The ledger of stock is kept for ever.',
+      default: 400,
+      env: 'SECURE_INV_AUDIT_DAYS',
+      reload: 'live',
+    }),
+  },
   log: {
     level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       doc: 'The least important event that is logged.',

@@ -81,3 +81,10 @@ export const clientCertificateDays = 30;
 export const revocationListDays = 30;
 /** How many days ahead the log tells of an end that nothing renews: once at the first mark, daily from the second. */
 export const certificateWarningDays = [30, 7] as const;
+
+/** Strangers cannot fill the disk: so many records of refusals are written in a second, whoever causes how many. */
+export const refusalRecordsPerSecondMax = 10;
+/** So many kinds, sources and users of refusals are told apart in a minute; the rest share a record. */
+export const refusalKeysMax = 1000;
+/** Old audit records go in portions that delay nobody. */
+export const auditForgetMax = 500;

@@ -63,7 +63,15 @@ export class Connection {
       this.#caller.identity.assertCertificate();
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      this.#services.log.warn({ source: this.#caller.source, reason: error.details.reason }, 'connection cut off');
+      const { source } = this.#caller;
+      this.#services.log.warn({ source, reason: error.details.reason }, 'connection cut off');
+      const actor = { user: null, credential: null, source };
+      this.#services.audit.refused({
+        event: 'certificate-refused',
+        actor,
+        subject: null,
+        detail: error.details.reason ?? null,
+      });
       this.refuse(error);
     }
   }

@@ -10,6 +10,7 @@ import { pageRowsDefault, pageRowsMax, rowsPerRequest } from '../model/limits.ts
 import { may, type Permission, rolesWith } from '../model/user.ts';
 import type { Store } from '../store/store.ts';
 import type { Reply, Request } from '../wire/message.ts';
+import { type AuditLog, refusalOf } from './audit-log.ts';
 import type { Logger } from './log.ts';
 
 /** The parts of the server that commands work with. */
@@ -20,6 +21,7 @@ export interface Services {
   readonly identify: (source: string, presented: PresentedCertificate | null) => Identity;
   readonly server: ServerFacts;
   readonly log: Logger;
+  readonly audit: AuditLog;
 }
 
 /** The peer a request comes from. */
@@ -48,6 +50,7 @@ export async function dispatch(request: Request, caller: Caller, services: Servi
       { method: command?.name, code: failure.code, source: caller.source, request: number },
       'refused',
     );
+    tellAudit(failure, command, request, caller, services);
     const { code, message, details } = failure;
     return { id: request.id, failure: new Failure(code, message, { ...details, request: number }) };
   }
@@ -71,7 +74,23 @@ async function pass(command: Command, request: Request, caller: Caller, services
   if (command.permission === 'anyone') return command.handle(checkParams(command, request.params), call);
   const principal = identity.principal();
   if (command.permission !== 'principal') assertMay(principal, command.permission);
-  return command.handle(checkParams(command, request.params), { ...call, principal });
+  const actor = { user: principal.user, credential: principal.credential, source };
+  return command.handle(checkParams(command, request.params), { ...call, principal, actor });
+}
+
+/** An auditor wants to know who tried what: by name, where there is such a user. */
+function tellAudit(
+  failure: Failure,
+  command: Command | undefined,
+  { params }: Request,
+  { identity, source }: Caller,
+  { audit, auth }: Services,
+): void {
+  const refusal = command && refusalOf(command.name, failure);
+  if (!refusal) return;
+  const { user = null, credential = null } = identity.known() ?? {};
+  const tried = typeof params['user'] === 'string' ? auth.accounts.byName(params['user'])?.user : undefined;
+  audit.refused({ ...refusal, subject: tried ?? null, actor: { user, credential, source } });
 }
 
 function assertMay({ role }: Principal, permission: Permission): void {

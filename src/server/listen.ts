@@ -113,6 +113,7 @@ export class Listener {
     socket.once('close', () => this.#connections.delete(connection));
     if (isStranger) {
       this.#services.log.warn({ source, reason: identity.details.reason }, 'certificate refused');
+      this.#auditRefusedCertificate(socket, source, identity);
       connection.refuse(identity);
     } else if (this.#isFull()) {
       this.#services.log.warn({ source }, 'connection refused: too many');
@@ -127,6 +128,17 @@ export class Listener {
       if (error instanceof Failure) return error;
       throw error;
     }
+  }
+
+  #auditRefusedCertificate(socket: TLSSocket, source: string, { details }: Failure): void {
+    // Twice the longest that is allowed: a peer's number can be of any length.
+    const serial = socket.getPeerX509Certificate()?.serialNumber.toLowerCase().slice(0, 80);
+    this.#services.audit.refused({
+      event: 'certificate-refused',
+      actor: { user: null, credential: null, source },
+      subject: serial ?? null,
+      detail: details.reason ?? null,
+    });
   }
 
   #isFull(): boolean {

@@ -1,3 +1,4 @@
+import type { AuditEntry, AuditQuery, AuditRecord, RefusalCount } from '../model/audit.ts';
 import type { HistoryQuery, ItemStock, Movement, MovementResult, OperationIntent, StockQuery } from '../model/stock.ts';
 import type { Role } from '../model/user.ts';
 
@@ -48,6 +49,11 @@ export interface HistoryPage {
   readonly cursor: string | undefined;
 }
 
+export interface AuditPage {
+  readonly records: readonly AuditRecord[];
+  readonly cursor: string | undefined;
+}
+
 /** The state of the whole ledger after its last commit (RFC 6962 tree head). */
 export interface LedgerHead {
   readonly size: number;
@@ -80,33 +86,45 @@ export interface Store {
   history(query: HistoryQuery): Promise<HistoryPage>;
   head(): Promise<LedgerHead>;
 
+  // What changes who may do what takes the entry of the audit log that says so: both are written, or neither. `storage`
+  // when the log cannot be written.
+
   users(): Promise<readonly UserRecord[]>;
   /** Failures: `conflict` when the name was ever used. */
-  addUser(user: string, role: Role, enrolment: Enrolment | null, now: number): Promise<UserRecord>;
+  addUser(audit: AuditEntry, user: string, role: Role, enrolment: Enrolment | null, now: number): Promise<UserRecord>;
   /** Failures: `conflict` when nobody enabled and enrolled would be left as an administrator. */
-  setRole(userId: number, role: Role): Promise<UserRecord>;
+  setRole(audit: AuditEntry, userId: number, role: Role): Promise<UserRecord>;
   /** Disabling ends the user's sessions and makes their tokens worthless. Failures: as `setRole`. */
-  setEnabled(userId: number, enabled: boolean): Promise<UserRecord>;
+  setEnabled(audit: AuditEntry, userId: number, enabled: boolean): Promise<UserRecord>;
   /**
    * Ends the user's sessions and makes their tokens and enrolment codes worthless. Here and below, `epoch` makes it a
    * `conflict` when the user's access was ended since that epoch.
    */
-  setPassword(userId: number, passwordHash: string, epoch: number): Promise<UserRecord>;
+  setPassword(audit: AuditEntry, userId: number, passwordHash: string, epoch: number): Promise<UserRecord>;
   /** The same password under newer hash parameters: nothing else changes. */
   setPasswordHash(userId: number, passwordHash: string, epoch: number): Promise<UserRecord>;
   /** Forgets the password, ends the sessions, and makes this enrolment the only one. */
-  resetUser(userId: number, enrolment: Enrolment): Promise<UserRecord>;
+  resetUser(audit: AuditEntry, userId: number, enrolment: Enrolment): Promise<UserRecord>;
   /** The user whose unexpired code has this hash, once: the code is spent. */
   redeemEnrolment(hash: Uint8Array, now: number): Promise<number | undefined>;
 
   sessions(now: number): Promise<readonly SessionRecord[]>;
   /** A user's oldest sessions beyond `sessionsMax`, and everybody's that have expired, end; their ids are returned. */
-  addSession(session: SessionRecord, sessionsMax: number, epoch: number): Promise<readonly string[]>;
+  addSession(audit: AuditEntry, session: SessionRecord, sessionsMax: number, epoch: number): Promise<readonly string[]>;
   /** Replaces the refresh token if the session is still at `session.generation - 1`; says whether it was. */
   rotateSession(session: SessionRecord): Promise<boolean>;
-  endSession(id: string): Promise<void>;
+  endSession(audit: AuditEntry, id: string): Promise<void>;
   addDevice(userId: number, hash: Uint8Array, expiresAt: number): Promise<void>;
   hasDevice(userId: number, hash: Uint8Array, now: number): Promise<boolean>;
+
+  /** Writes down what changed nothing in the store. */
+  audit(entry: AuditEntry): Promise<void>;
+  /** Writes down refusals, replacing what was said before of the same keys. */
+  auditRefusals(refusals: readonly RefusalCount[]): Promise<void>;
+  /** Failures: `bad-params` (cursor). */
+  auditRecords(query: AuditQuery): Promise<AuditPage>;
+  /** Forgets records from before a time, at most `recordsMax`; says how many. */
+  forgetAudit(before: number, recordsMax: number): Promise<number>;
 
   /** Calls back after another process changed this store: what was read from it before may be stale. */
   onOutsideChange(listener: () => void): void;

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { Accounts } from '../../src/auth/accounts.ts';
 import { openKeyRing } from '../../src/auth/key-ring.ts';
 import { refreshSession, startSession } from '../../src/auth/session.ts';
+import { host } from '../../src/model/audit.ts';
 import { refreshRepeatSeconds } from '../../src/model/limits.ts';
 import { openStore } from '../../src/store/open.ts';
 import { temporaryFolder } from '../support/server.ts';
@@ -21,12 +22,12 @@ async function openSessions() {
   const store = await openStore(`sqlite:${join(folder, 'data', 'inventory.db')}`, { exclusive: true });
   const keys = await openKeyRing(join(folder, 'data', 'keys.json'));
   const accounts = await Accounts.open(store, Date.now, () => undefined);
-  const { user } = await accounts.invite('anna', 'clerk');
+  const { user } = await accounts.invite(host, 'anna', 'clerk');
   const start = 1_800_000_000_000;
-  const started = await startSession(accounts, settings, user, null, start);
+  const started = await startSession(accounts, settings, user, null, host, start);
   const clock = { now: start };
   const refresh = async (token: string, assertBearer: () => void = anyone) =>
-    (await refreshSession(accounts, keys, settings, token, assertBearer, clock.now)).refreshToken;
+    (await refreshSession(accounts, keys, settings, token, assertBearer, host, clock.now)).refreshToken;
   const isAlive = () => accounts.session(started.session.id) !== undefined;
   return { store, accounts, user, first: started.refreshToken, session: started.session, refresh, clock, isAlive };
 }
@@ -115,7 +116,7 @@ describe('a refresh token', () => {
   test('takes no longer to refuse when the session was refreshed a million times', async () => {
     const { store, accounts, user, refresh, session } = await openSessions();
     const old = { ...session, id: 'B'.repeat(16), generation: 1_000_000, refreshHash: createHash('sha256').digest() };
-    await accounts.addSession(old, user);
+    await accounts.addSession(host, old, user);
     const started = performance.now();
     await expect(refresh(`${old.id}.${'A'.repeat(43)}`)).rejects.toEqual(unknown);
     expect(performance.now() - started).toBeLessThan(200);
@@ -125,10 +126,10 @@ describe('a refresh token', () => {
 
 test('a session is not started with what was proven before access ended', async () => {
   const { store, accounts, user } = await openSessions();
-  await accounts.reset('anna');
-  const late = startSession(accounts, settings, user, null, Date.now());
+  await accounts.reset(host, 'anna');
+  const late = startSession(accounts, settings, user, null, host, Date.now());
   await expect(late).rejects.toEqual(expect.objectContaining({ code: 'conflict' }));
-  const change = accounts.setPassword(user, 'a hash');
+  const change = accounts.setPassword(host, 'password-changed', user, 'a hash');
   await expect(change).rejects.toEqual(expect.objectContaining({ code: 'conflict' }));
   const rehash = accounts.setPasswordHash(user, 'a hash');
   await expect(rehash).rejects.toEqual(expect.objectContaining({ code: 'conflict' }));

@@ -40,6 +40,7 @@ describe('what the server is configured with', () => {
           password: { memoryKibibytes: 65536, passes: 3, charactersMin: 12 },
           token: { accessMinutes: 10, refreshIdleHours: 24, refreshDays: 7 },
         },
+        audit: { days: 400 },
         log: { level: 'info', format: 'auto' },
       },
       overrides: [],

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
 import type { Fixture } from './contract.ts';
-import { hashOf, sessionOf } from './intent.ts';
+import { hashOf, note, sessionOf } from './intent.ts';
 
 export function accountContract(get: () => Fixture): void {
   test('a user is kept as it was added, and its name is never free again', async () => {
     const fixture = get();
-    const added = await fixture.store.addUser('anna', 'manager', null, 77);
+    const added = await fixture.store.addUser(note, 'anna', 'manager', null, 77);
     expect(added).toEqual({
       id: 2,
       user: 'anna',
@@ -15,15 +15,19 @@ export function accountContract(get: () => Fixture): void {
       epoch: 0,
       createdAt: 77,
     });
-    await fixture.store.setEnabled(added.id, false);
-    await expect(fixture.store.addUser('anna', 'viewer', null, 78)).rejects.toMatchObject({ code: 'conflict' });
+    await fixture.store.setEnabled(note, added.id, false);
+    await expect(fixture.store.addUser(note, 'anna', 'viewer', null, 78)).rejects.toMatchObject({ code: 'conflict' });
     await fixture.reopen();
     expect((await fixture.store.users()).map((user) => user.user)).toEqual(['clerk1', 'anna']);
   });
 
   test('an id that nobody has is a bug and not a refusal', async () => {
     const { store } = get();
-    const calls = [store.setRole(9, 'admin'), store.setPassword(9, 'x', 0), store.setEnabled(9, true)];
+    const calls = [
+      store.setRole(note, 9, 'admin'),
+      store.setPassword(note, 9, 'x', 0),
+      store.setEnabled(note, 9, true),
+    ];
     for (const result of await Promise.allSettled(calls)) {
       expect(result).toMatchObject({ status: 'rejected', reason: { name: 'Error' } });
     }
@@ -31,64 +35,67 @@ export function accountContract(get: () => Fixture): void {
 
   test('the last administrator who can log in stays one', async () => {
     const { store } = get();
-    const first = await store.addUser('first', 'admin', null, 1);
+    const first = await store.addUser(note, 'first', 'admin', null, 1);
     // Not enrolled yet, so nobody depends on this account.
-    await store.setEnabled(first.id, false);
-    await store.setEnabled(first.id, true);
-    await store.setPassword(first.id, 'hash', 1);
-    const second = await store.addUser('second', 'admin', null, 1);
+    await store.setEnabled(note, first.id, false);
+    await store.setEnabled(note, first.id, true);
+    await store.setPassword(note, first.id, 'hash', 1);
+    const second = await store.addUser(note, 'second', 'admin', null, 1);
     const refusal = { code: 'conflict', message: 'first is the last administrator who can log in.' };
-    await expect(store.setRole(first.id, 'viewer')).rejects.toMatchObject(refusal);
-    await expect(store.setEnabled(first.id, false)).rejects.toMatchObject(refusal);
-    await store.setPassword(second.id, 'hash', 0);
+    await expect(store.setRole(note, first.id, 'viewer')).rejects.toMatchObject(refusal);
+    await expect(store.setEnabled(note, first.id, false)).rejects.toMatchObject(refusal);
+    await store.setPassword(note, second.id, 'hash', 0);
     const [demoted, disabled] = await Promise.allSettled([
-      store.setRole(first.id, 'viewer'),
-      store.setEnabled(second.id, false),
+      store.setRole(note, first.id, 'viewer'),
+      store.setEnabled(note, second.id, false),
     ]);
     expect([demoted.status, disabled.status]).toEqual(['fulfilled', 'rejected']);
   });
 
   test('an enrolment code works once, until it expires, and not after a newer one or a password', async () => {
     const { store } = get();
-    const anna = await store.addUser('anna', 'clerk', { hash: hashOf(1), expiresAt: 100 }, 1);
+    const anna = await store.addUser(note, 'anna', 'clerk', { hash: hashOf(1), expiresAt: 100 }, 1);
     expect(await store.redeemEnrolment(hashOf(9), 1)).toBeUndefined();
     const twice = await Promise.all([store.redeemEnrolment(hashOf(1), 99), store.redeemEnrolment(hashOf(1), 99)]);
     expect(twice).toEqual([anna.id, undefined]);
-    await store.resetUser(anna.id, { hash: hashOf(2), expiresAt: 100 });
-    await store.resetUser(anna.id, { hash: hashOf(3), expiresAt: 100 });
+    await store.resetUser(note, anna.id, { hash: hashOf(2), expiresAt: 100 });
+    await store.resetUser(note, anna.id, { hash: hashOf(3), expiresAt: 100 });
     expect(await store.redeemEnrolment(hashOf(2), 1)).toBeUndefined();
     expect(await store.redeemEnrolment(hashOf(3), 100)).toBeUndefined();
-    await store.resetUser(anna.id, { hash: hashOf(4), expiresAt: 100 });
-    await store.setPassword(anna.id, 'hash', 3);
+    await store.resetUser(note, anna.id, { hash: hashOf(4), expiresAt: 100 });
+    await store.setPassword(note, anna.id, 'hash', 3);
     expect(await store.redeemEnrolment(hashOf(4), 1)).toBeUndefined();
   });
 
   test('a new password, a reset and a disabled account end sessions and outdate tokens; a rehash does not', async () => {
     const { store } = get();
-    const login = (epoch: number) => store.addSession(sessionOf(crypto.randomUUID(), 1, 1), 9, epoch);
+    const login = (epoch: number) => store.addSession(note, sessionOf(crypto.randomUUID(), 1, 1), 9, epoch);
     const left = async () => (await store.sessions(1)).length;
     await login(0);
     expect(await store.setPasswordHash(1, 'newer', 0)).toMatchObject({ passwordHash: 'newer', epoch: 0 });
-    expect(await store.setRole(1, 'viewer')).toMatchObject({ role: 'viewer', epoch: 0 });
+    expect(await store.setRole(note, 1, 'viewer')).toMatchObject({ role: 'viewer', epoch: 0 });
     expect(await left()).toBe(1);
-    expect(await store.setPassword(1, 'other', 0)).toMatchObject({ passwordHash: 'other', epoch: 1 });
+    expect(await store.setPassword(note, 1, 'other', 0)).toMatchObject({ passwordHash: 'other', epoch: 1 });
     expect(await left()).toBe(0);
     await login(1);
-    expect(await store.resetUser(1, { hash: hashOf(1), expiresAt: 9 })).toMatchObject({ passwordHash: null, epoch: 2 });
+    expect(await store.resetUser(note, 1, { hash: hashOf(1), expiresAt: 9 })).toMatchObject({
+      passwordHash: null,
+      epoch: 2,
+    });
     expect(await left()).toBe(0);
     await login(2);
-    expect(await store.setEnabled(1, false)).toMatchObject({ enabled: false, epoch: 3 });
+    expect(await store.setEnabled(note, 1, false)).toMatchObject({ enabled: false, epoch: 3 });
     expect(await left()).toBe(0);
-    expect(await store.setEnabled(1, true)).toMatchObject({ enabled: true, epoch: 3 });
+    expect(await store.setEnabled(note, 1, true)).toMatchObject({ enabled: true, epoch: 3 });
   });
 
   test('what was proven before the access ended changes nothing any more', async () => {
     const { store } = get();
-    await store.setPassword(1, 'newest', 0);
+    await store.setPassword(note, 1, 'newest', 0);
     const refusal = { code: 'conflict' };
-    await expect(store.setPassword(1, 'stale', 0)).rejects.toMatchObject(refusal);
+    await expect(store.setPassword(note, 1, 'stale', 0)).rejects.toMatchObject(refusal);
     await expect(store.setPasswordHash(1, 'stale', 0)).rejects.toMatchObject(refusal);
-    await expect(store.addSession(sessionOf('stale', 1, 1), 9, 0)).rejects.toMatchObject(refusal);
+    await expect(store.addSession(note, sessionOf('stale', 1, 1), 9, 0)).rejects.toMatchObject(refusal);
     expect((await store.users())[0]).toMatchObject({ passwordHash: 'newest', epoch: 1 });
     expect(await store.sessions(1)).toEqual([]);
   });
@@ -96,7 +103,7 @@ export function accountContract(get: () => Fixture): void {
   test('sessions are kept until they expire, end, or are too many', async () => {
     const fixture = get();
     const session = { ...sessionOf('a', 1, 1), certificate: 'thumb' };
-    expect(await fixture.store.addSession(session, 2, 0)).toEqual([]);
+    expect(await fixture.store.addSession(note, session, 2, 0)).toEqual([]);
     await fixture.reopen();
     const { store } = fixture;
     const [kept] = await store.sessions(1);
@@ -104,28 +111,28 @@ export function accountContract(get: () => Fixture): void {
       ...session,
       refreshHash: Buffer.from(session.refreshHash),
     });
-    expect(await store.addSession(sessionOf('b', 1, 1), 2, 0)).toEqual([]);
-    expect(await store.addSession(sessionOf('c', 1, 1), 2, 0)).toEqual(['a']);
-    await store.endSession('c');
+    expect(await store.addSession(note, sessionOf('b', 1, 1), 2, 0)).toEqual([]);
+    expect(await store.addSession(note, sessionOf('c', 1, 1), 2, 0)).toEqual(['a']);
+    await store.endSession(note, 'c');
     expect((await store.sessions(1)).map(({ id }) => id)).toEqual(['b']);
     expect(await store.sessions(101)).toEqual([]);
-    expect(await store.addSession(sessionOf('d', 1, 101), 2, 0)).toEqual(['b']);
+    expect(await store.addSession(note, sessionOf('d', 1, 101), 2, 0)).toEqual(['b']);
   });
 
   test('of two rotations of one refresh token one succeeds, and none after the session ended', async () => {
     const { store } = get();
     const session = sessionOf('a', 1, 1);
-    await store.addSession(session, 9, 0);
+    await store.addSession(note, session, 9, 0);
     const next = { ...session, refreshHash: hashOf(2), refreshedAt: 5, generation: 1 };
     expect(await Promise.all([store.rotateSession(next), store.rotateSession(next)])).toEqual([true, false]);
     expect(await store.sessions(1)).toMatchObject([{ generation: 1, refreshedAt: 5 }]);
-    await store.endSession('a');
+    await store.endSession(note, 'a');
     expect(await store.rotateSession({ ...next, generation: 2 })).toBe(false);
   });
 
   test('a device is known to its own user until it expires', async () => {
     const { store } = get();
-    const anna = await store.addUser('anna', 'clerk', null, 1);
+    const anna = await store.addUser(note, 'anna', 'clerk', null, 1);
     await store.addDevice(1, hashOf(1), 100);
     expect(await store.hasDevice(1, hashOf(1), 99)).toBe(true);
     expect(await store.hasDevice(1, hashOf(1), 100)).toBe(false);

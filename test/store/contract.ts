@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Failure } from '../../src/model/failure.ts';
 import type { Store } from '../../src/store/store.ts';
 import { accountContract } from './account-contract.ts';
-import { intentOf } from './intent.ts';
+import { intentOf, note } from './intent.ts';
 import { ledgerContract } from './ledger-contract.ts';
 import { modelContract } from './model-contract.ts';
 import { viewContract } from './view-contract.ts';
@@ -38,7 +38,7 @@ export function storeContract(name: string, open: OpenStore): void {
           made.store = await open(folder);
         },
       };
-      await made.store.addUser('clerk1', 'clerk', null, 1);
+      await made.store.addUser(note, 'clerk1', 'clerk', null, 1);
       fixture.current = made;
     });
 
@@ -106,7 +106,7 @@ function operationContract(get: () => Fixture): void {
 
   test('an operation id with another body is a conflict, and another user may have the same id', async () => {
     const { store } = get();
-    const other = await store.addUser('clerk2', 'clerk', null, 1);
+    const other = await store.addUser(note, 'clerk2', 'clerk', null, 1);
     const intent = intentOf('add', [['Soap', 3]]);
     await store.apply(intent, 1);
     for (const changed of [intentOf('add', [['Soap', 4]]), intentOf('take', [['Soap', 3]]), { ...intent, note: 'x' }]) {
@@ -165,7 +165,7 @@ function operationContract(get: () => Fixture): void {
     const calls = Array.from({ length: 60 }, (_, n) =>
       store.apply(n % 3 === 0 ? intentOf('take', [['Soap', 1000]]) : intentOf('add', [['Soap', 1]]), 1),
     );
-    const settled = await Promise.allSettled([...calls, store.setRole(999, 'viewer')]);
+    const settled = await Promise.allSettled([...calls, store.setRole(note, 999, 'viewer')]);
     expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(40);
     const { items } = await store.view({ sort: 'name', limit: 10 });
     expect(items).toMatchObject([{ item: 'Soap', quantity: 40_000 }]);

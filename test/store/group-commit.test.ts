@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { GroupCommit } from '../../src/store/sqlite/group-commit.ts';
 import type { Call, Method } from '../../src/store/sqlite/message.ts';
 import { openStoreFiles, type StoreFiles } from '../../src/store/sqlite/store-files.ts';
-import { intentOf } from './intent.ts';
+import { intentOf, note } from './intent.ts';
 
 let folder = '';
 let files: StoreFiles;
@@ -17,7 +17,7 @@ beforeEach(async () => {
   files = openStoreFiles({ path: join(folder, 'inv.db'), exclusive: true });
   outsideChanges = 0;
   commits = new GroupCommit(files.database, () => outsideChanges++);
-  run(['addUser', 'anna', 'clerk', null, 1], ['apply', intentOf('add', [['Soap', 1]]), 1]);
+  run(['addUser', note, 'anna', 'clerk', null, 1], ['apply', intentOf('add', [['Soap', 1]]), 1]);
 });
 
 afterEach(async () => {
@@ -58,7 +58,7 @@ test('on a full disk every write of the batch is refused, nothing is changed, an
 test('a write that fails otherwise is unconfirmed for the whole batch, and works again on a new connection', () => {
   files.database.script('PRAGMA query_only = 1');
   const operation = add(5);
-  expect(run(operation, ['addUser', 'bert', 'clerk', null, 1], count)).toEqual([
+  expect(run(operation, ['addUser', note, 'bert', 'clerk', null, 1], count)).toEqual([
     'unconfirmed',
     'unconfirmed',
     showing(1),
@@ -67,7 +67,7 @@ test('a write that fails otherwise is unconfirmed for the whole batch, and works
 });
 
 test('a bug in one write leaves no trace and harms no other', () => {
-  const replies = run(['setRole', 99, 'viewer'], add(1), ['addUser', 'bert', null, null, 1], count);
+  const replies = run(['setRole', note, 99, 'viewer'], add(1), ['addUser', note, 'bert', null, null, 1], count);
   expect(replies).toEqual([
     'There is no user with id 99.',
     expect.anything(),

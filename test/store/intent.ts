@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { type AuditEntry, host } from '../../src/model/audit.ts';
 import type { OperationIntent } from '../../src/model/stock.ts';
 import type { SessionRecord } from '../../src/store/store.ts';
 
@@ -30,6 +31,9 @@ export function sessionOf(id: string, userId: number, createdAt: number): Sessio
   const times = { createdAt, expiresAt: createdAt + 100, refreshedAt: createdAt };
   return { id, userId, ...times, refreshHash, generation: 0, certificate: null };
 }
+
+/** What a change leaves in the audit log, where a test is about something else. */
+export const note: AuditEntry = { ...host, event: 'user-added', subject: null, detail: null, at: 1 };
 
 /** A hash that stands for that of a secret. */
 export function hashOf(byte: number): Uint8Array {

@@ -4,7 +4,7 @@ import { appendLeaf, type Frontier, leafHash, rootOf } from '../../src/model/led
 import type { Movement } from '../../src/model/stock.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Fixture } from './contract.ts';
-import { intentOf } from './intent.ts';
+import { intentOf, note } from './intent.ts';
 
 function sha256(...parts: readonly (Uint8Array | string)[]): Uint8Array {
   const hash = createHash('sha256');
@@ -76,7 +76,7 @@ export function ledgerContract(get: () => Fixture): void {
 
   test('history tells who, what and why, newest first, and finds by item, user, location, kind and time', async () => {
     const { store } = get();
-    const { id } = await store.addUser('clerk2', 'clerk', null, 1);
+    const { id } = await store.addUser(note, 'clerk2', 'clerk', null, 1);
     const add = intentOf('add', [['Soap', 5]], { note: 'delivery' });
     await store.apply(add, 10);
     await store.apply(intentOf('add', [['Towel', 5]], { userId: id }), 20);

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import type { HistoryQuery, Movement } from '../../src/model/stock.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { Store } from '../../src/store/store.ts';
-import { intentOf, type Line } from './intent.ts';
+import { intentOf, type Line, note } from './intent.ts';
 
 /** Every movement that a query finds, read page by page. */
 async function findAll(store: Store, query: Partial<HistoryQuery>): Promise<readonly Movement[]> {
@@ -23,8 +23,8 @@ test('history by item, user, location and time finds the same among thousands, i
   onTestFinished(() => rm(folder, { recursive: true }));
   const open = () => openStore(`sqlite:${join(folder, 'inv.db')}`, { exclusive: true });
   const store = await open();
-  await store.addUser('anna', 'clerk', null, 1);
-  await store.addUser('bert', 'clerk', null, 1);
+  await store.addUser(note, 'anna', 'clerk', null, 1);
+  await store.addUser(note, 'bert', 'clerk', null, 1);
   const operations = 13;
   const linesEach = 700; // So that some are indexed, in two turns, and some wait.
   for (let at = 1; at <= operations; at++) {

@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { storeContract } from './contract.ts';
-import { intentOf } from './intent.ts';
+import { intentOf, note } from './intent.ts';
 
 storeContract('sqlite', (folder) => openStore(`sqlite:${join(folder, 'inv.db')}`, { exclusive: true }));
 
@@ -50,7 +50,7 @@ describe('an sqlite store', () => {
 
   test('keeps its folder and files to its owner', async () => {
     const store = await open();
-    await store.addUser('anna', 'clerk', null, 1);
+    await store.addUser(note, 'anna', 'clerk', null, 1);
     const modeOf = async (file: string) => ((await stat(file)).mode & 0o777).toString(8);
     expect(await modeOf(join(folder, 'data'))).toBe('700');
     const files = await readdir(join(folder, 'data'));
@@ -100,11 +100,11 @@ describe('an sqlite store', () => {
   test('can be changed beside its server, which notices and forgets what it knew', async () => {
     const server = await open();
     const told = new Promise<void>((resolve) => server.onOutsideChange(resolve));
-    await server.addUser('anna', 'admin', null, 1);
+    await server.addUser(note, 'anna', 'admin', null, 1);
     await server.apply(intentOf('add', [['Soap', 1]]), 1);
     const beside = await open(false);
     expect(beside.id).toBe(server.id);
-    await beside.resetUser(1, { hash: new Uint8Array(32), expiresAt: 9 });
+    await beside.resetUser(note, 1, { hash: new Uint8Array(32), expiresAt: 9 });
     await beside.apply(intentOf('add', [['Soap', 1]]), 1);
     await beside.close();
     expect(await server.apply(intentOf('add', [['Soap', 1]]), 1)).toMatchObject([{ seq: 3, balance: 3000 }]);
@@ -116,9 +116,9 @@ describe('an sqlite store', () => {
     const server = await open();
     const told = vi.fn();
     server.onOutsideChange(told);
-    await server.addUser('anna', 'admin', null, 1);
+    await server.addUser(note, 'anna', 'admin', null, 1);
     const beside = await open(false);
-    await beside.setRole(1, 'viewer');
+    await beside.setRole(note, 1, 'viewer');
     await beside.close();
     await vi.waitFor(() => expect(told).toHaveBeenCalledOnce(), { timeout: 1500, interval: 20 });
     await server.close();
@@ -128,8 +128,8 @@ describe('an sqlite store', () => {
     const dying = "const { parentPort } = require('node:worker_threads'); parentPort.postMessage({ opened: 'id' });";
     const worker = new Worker(`${dying} parentPort.once('message', () => process.exit(1))`, { eval: true });
     const store = await SqliteStore.open(worker);
-    const pending = await Promise.allSettled([store.endSession('a'), store.head()]);
-    const later = await Promise.allSettled([store.endSession('a'), store.head()]);
+    const pending = await Promise.allSettled([store.endSession(note, 'a'), store.head()]);
+    const later = await Promise.allSettled([store.endSession(note, 'a'), store.head()]);
     const refusals = [{ reason: { code: 'unconfirmed' } }, { reason: { code: 'storage' } }];
     expect([...pending, ...later]).toMatchObject([...refusals, ...refusals]);
     await store.close();

@@ -1,5 +1,7 @@
 import { Command as Words } from 'commander';
+import { audit } from '../../command/audit.ts';
 import { commands } from '../../command/index.ts';
+import { addAudit } from './audit.ts';
 import { addCompletion } from './completion.ts';
 import { addContext } from './context.ts';
 import { addEnroll } from './enroll.ts';
@@ -30,7 +32,10 @@ export function buildProgram(environment: ShellOptions, version: string): Words 
   const shell: Shell = { program, options: () => ({ ...environment, ...given(program.opts()) }) };
   addEnroll(shell);
   addLogin(shell);
-  for (const command of commands) addRemote(shell, command);
+  for (const command of commands) {
+    if (command === audit) addAudit(shell);
+    else addRemote(shell, command);
+  }
   addRefresh(shell);
   addPasswd(shell);
   addLogout(shell);

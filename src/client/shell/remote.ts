@@ -1,4 +1,4 @@
-import { Option } from 'commander';
+import { Option, type Command as Words } from 'commander';
 import { v7 } from 'uuid';
 import * as v from 'valibot';
 import { checkParams } from '../../command/check.ts';
@@ -10,9 +10,15 @@ import { openSession } from '../target.ts';
 import { openScreen } from '../terminal.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
 
-/** Adds a command of the table: its words, options and help come from its schema. Without a `shell` it has none. */
-export function addRemote(shell: Shell, command: Command): void {
-  if (!command.shell) return;
+/** Does a command with the parameters and the options that were given. */
+export type Perform = (params: Record<string, unknown>, options: Readonly<Record<string, unknown>>) => Promise<void>;
+
+/**
+ * Adds a command of the table: its words, options and help come from its schema. Without a `shell` it has none.
+ * `perform` does more than ask once; its own options are added to what is returned.
+ */
+export function addRemote(shell: Shell, command: Command, perform?: Perform): Words | undefined {
+  if (!command.shell) return undefined;
   const { words, options = {}, examples } = command.shell;
   const line = subcommand(shell.program, command.name.split('.'), command.summary);
   const fields = fieldsOf(command);
@@ -36,12 +42,14 @@ export function addRemote(shell: Shell, command: Command): void {
       if (!positional.includes(name)) put(params, name, field, opts[camelCase(options[name] ?? name)]);
     }
     if (fields.has('operation')) params['operation'] ??= v7();
-    await run(shell, command, params);
+    checkParams(command, params); // Here first: a slip of the hand costs no round trip.
+    await (perform ? perform(params, opts) : run(shell, command, params));
   });
+  return line;
 }
 
-async function run(shell: Shell, command: Command, params: Record<string, unknown>): Promise<void> {
-  checkParams(command, params); // Here first: a slip of the hand costs no round trip.
+/** Asks once and prints the answer. */
+export async function run(shell: Shell, command: Command, params: Record<string, unknown>): Promise<void> {
   const options = shell.options();
   const { session, endpoint } = await openSession(options);
   try {

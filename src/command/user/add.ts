@@ -14,7 +14,7 @@ export const userAdd = define({
     examples: ['secure-inv user add clerk1 --role clerk'],
     render: renderInvitation,
   },
-  async handle({ user, role }, { auth }) {
-    return formatInvitation(await auth.accounts.invite(user, role));
+  async handle({ user, role }, { auth, actor }) {
+    return formatInvitation(await auth.accounts.invite(actor, user, role));
   },
 });

@@ -14,8 +14,8 @@ export const userDisable = define({
     examples: ['secure-inv user disable clerk1'],
     render: ({ user }) => `${user} is shut out. To undo it: secure-inv user enable ${user}`,
   },
-  async handle({ user }, { auth }) {
-    const changed = await auth.accounts.setEnabled(user, false);
+  async handle({ user }, { auth, actor }) {
+    const changed = await auth.accounts.setEnabled(actor, user, false);
     return { user: changed.user, role: changed.role };
   },
 });

@@ -14,8 +14,8 @@ export const userEdit = define({
     examples: ['secure-inv user edit clerk1 --role manager'],
     render: ({ user, role }) => `${user} is ${role} now.`,
   },
-  async handle({ user, role }, { auth }) {
-    const changed = await auth.accounts.setRole(user, role);
+  async handle({ user, role }, { auth, actor }) {
+    const changed = await auth.accounts.setRole(actor, user, role);
     return { user: changed.user, role: changed.role };
   },
 });

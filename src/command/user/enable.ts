@@ -14,8 +14,8 @@ export const userEnable = define({
     examples: ['secure-inv user enable clerk1'],
     render: ({ user }) => `${user} may log in again.`,
   },
-  async handle({ user }, { auth }) {
-    const changed = await auth.accounts.setEnabled(user, true);
+  async handle({ user }, { auth, actor }) {
+    const changed = await auth.accounts.setEnabled(actor, user, true);
     return { user: changed.user, role: changed.role };
   },
 });

@@ -10,7 +10,7 @@ export const userReset = define({
   params: v.strictObject({ user: userName }),
   result: invitation,
   shell: { words: ['<user>'], examples: ['secure-inv user reset clerk1'], render: renderInvitation },
-  async handle({ user }, { auth }) {
-    return formatInvitation(await auth.accounts.reset(user));
+  async handle({ user }, { auth, actor }) {
+    return formatInvitation(await auth.accounts.reset(actor, user));
   },
 });

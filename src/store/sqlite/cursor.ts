@@ -40,6 +40,19 @@ export function parseHistoryCursor(cursor: string): number {
   return seq;
 }
 
+/** Where a page of `audit` ended: its last record. */
+export function formatAuditCursor(id: number): string {
+  return encode(['audit', id]);
+}
+
+/** The record that a page of `audit` ended with. Failures: `bad-params`. */
+export function parseAuditCursor(cursor: string): number {
+  const fields = decode(cursor, 'audit');
+  const [kind, id]: readonly unknown[] = Array.isArray(fields) ? fields : [];
+  if (kind !== 'audit' || !isSeq(id)) throw badCursor('audit');
+  return id;
+}
+
 function encode(value: unknown): string {
   return Buffer.from(JSON.stringify(value)).toString('base64url');
 }

@@ -1,7 +1,10 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 
-/** Another process may hold the write lock for as long as its one short transaction takes. */
-const busyMillisecondsMax = 5000;
+/**
+ * Another process may hold the write lock for as long as its one short transaction takes. Who waits for longer is told
+ * within a second: a change that cannot be written down is refused, not left hanging (security.md 18).
+ */
+const busyMillisecondsMax = 750;
 
 /**
  * The log goes into the database file when it has 16 MiB. Measured in turns at batches of 64 (medians of 6): 40,800 adds

@@ -1,4 +1,6 @@
+import type { AuditEntry } from '../../model/audit.ts';
 import { Failure } from '../../model/failure.ts';
+import { addAudit, addRefusals, forgetAudit, readAudit } from './audit.ts';
 import { type Database, sqliteBusy, sqliteCode, sqliteConstraint, sqliteFull } from './database.ts';
 import { readHistory } from './history.ts';
 import { readHead } from './ledger.ts';
@@ -133,19 +135,31 @@ function readDataVersion(database: Database): number {
 }
 
 function methodsOf(db: Database, stock: Stock): Methods {
+  const audited =
+    <Args extends readonly unknown[], Result>(change: (db: Database, ...args: Args) => Result) =>
+    (audit: AuditEntry, ...args: Args): Result =>
+      db.within(() => {
+        const result = change(db, ...args);
+        addAudit(db, audit);
+        return result;
+      });
   return {
     apply: (intent, now) => stock.apply(intent, now),
-    addUser: (...args) => db.within(() => users.addUser(db, ...args)),
-    setRole: (...args) => db.within(() => users.setRole(db, ...args)),
-    setEnabled: (...args) => db.within(() => users.setEnabled(db, ...args)),
-    setPassword: (...args) => db.within(() => users.setPassword(db, ...args)),
+    addUser: audited(users.addUser),
+    setRole: audited(users.setRole),
+    setEnabled: audited(users.setEnabled),
+    setPassword: audited(users.setPassword),
     setPasswordHash: (...args) => db.within(() => users.setPasswordHash(db, ...args)),
-    resetUser: (...args) => db.within(() => users.resetUser(db, ...args)),
+    resetUser: audited(users.resetUser),
     redeemEnrolment: (...args) => db.within(() => users.redeemEnrolment(db, ...args)),
-    addSession: (...args) => db.within(() => addSession(db, ...args)),
+    addSession: audited(addSession),
     rotateSession: (...args) => db.within(() => rotateSession(db, ...args)),
-    endSession: (...args) => db.within(() => endSession(db, ...args)),
+    endSession: audited(endSession),
     addDevice: (...args) => db.within(() => addDevice(db, ...args)),
+    audit: (entry) => db.within(() => addAudit(db, entry)),
+    auditRefusals: (refusals) => db.within(() => addRefusals(db, refusals)),
+    forgetAudit: (...args) => db.within(() => forgetAudit(db, ...args)),
+    auditRecords: (query) => readAudit(db, query),
     view: (query) => viewStock(db, query),
     history: (query) => readHistory(db, query),
     head: () => readHead(db),

@@ -15,6 +15,9 @@ export const writeMethods = [
   'rotateSession',
   'endSession',
   'addDevice',
+  'audit',
+  'auditRefusals',
+  'forgetAudit',
 ] as const satisfies readonly (keyof Store)[];
 
 /** The methods that only look. */
@@ -25,6 +28,7 @@ export const readMethods = [
   'users',
   'sessions',
   'hasDevice',
+  'auditRecords',
 ] as const satisfies readonly (keyof Store)[];
 
 export type WriteMethod = (typeof writeMethods)[number];

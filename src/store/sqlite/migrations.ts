@@ -146,6 +146,26 @@ const migrations: readonly string[] = [
     size INTEGER NOT NULL, frontier BLOB NOT NULL, root BLOB NOT NULL, indexed INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  -- refusal: the kind, source and minute whose refusals share a record.
+  CREATE TABLE audit (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    user TEXT,
+    credential TEXT,
+    source TEXT,
+    subject TEXT,
+    detail TEXT,
+    count INTEGER NOT NULL DEFAULT 1,
+    refusal TEXT UNIQUE
+  ) STRICT;
+  CREATE INDEX audit_at ON audit (at);
+  CREATE INDEX audit_event ON audit (event, id);
+  CREATE INDEX audit_user ON audit (user, id) WHERE user IS NOT NULL;
+  CREATE INDEX audit_subject ON audit (subject, id) WHERE subject IS NOT NULL;
+  CREATE INDEX audit_source ON audit (source, id) WHERE source IS NOT NULL;
+  `,
 ];
 
 /** The version that this program reads and writes. */

@@ -89,6 +89,10 @@ export class SqliteStore implements Store {
   endSession = this.#method('endSession');
   addDevice = this.#method('addDevice');
   hasDevice = this.#method('hasDevice');
+  audit = this.#method('audit');
+  auditRefusals = this.#method('auditRefusals');
+  auditRecords = this.#method('auditRecords');
+  forgetAudit = this.#method('forgetAudit');
 
   onOutsideChange(listener: () => void): void {
     this.#listeners.add(listener);
