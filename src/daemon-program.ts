@@ -104,6 +104,8 @@ function stopOnSignals(daemon: Daemon): void {
   };
   process.on('SIGINT', stop);
   process.on('SIGTERM', stop);
+  // Left to Node, this signal opens a debugger's port, through which every account of the machine reads all secrets.
+  process.on('SIGUSR1', () => daemon.log.warn('ignored the signal SIGUSR1: no debugger here'));
   // The terminal was closed. Without one (nohup, systemd) the signal asks to take up what was changed.
   const onTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
   process.on('SIGHUP', onTerminal ? stop : () => void daemon.reload());

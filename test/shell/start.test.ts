@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { shareClone } from '../support/shared-clone.ts';
 import { Terminal } from '../support/terminal.ts';
@@ -41,3 +42,16 @@ test('npm start shows nothing that a newcomer would worry about', async () => {
   await terminal.ended;
   expect(terminal.text).not.toMatch(/warn|experimental|deprecat|error/i);
 });
+
+test.skipIf(process.platform !== 'linux')(
+  'no core file can hold its memory, and no signal opens a debugger',
+  async () => {
+    const { terminal, pid } = await start();
+    expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(/^Max core file size +0 +0 /m);
+    process.kill(pid, 'SIGUSR1');
+    await terminal.shows(/no debugger here/);
+    terminal.press('c');
+    await terminal.ended;
+    expect(terminal.text).not.toMatch(/debugger listening/i);
+  },
+);
