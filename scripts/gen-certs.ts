@@ -1,12 +1,22 @@
 // The command line of src/pki: makes, lists and revokes the certificates of a server and of its clients.
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
+import { askHidden, isInteractive, readPasswordsFromInput } from '../src/client/terminal.ts';
 import { Failure } from '../src/model/failure.ts';
+import { certificateWarningDays, passwordCharactersMin } from '../src/model/limits.ts';
 import { files, formatPath, formatTime, genCerts, readCertificates } from '../src/pki/certificate-file.ts';
-import { makeClientCertificate, revoke } from '../src/pki/client-certificate.ts';
+import { assertBundlePassword, hasClientCertificate, makeClientBundle } from '../src/pki/client-bundle.ts';
+import {
+  type ClientCertificate,
+  clientFiles,
+  makeClientCertificate,
+  renewClientCertificate,
+} from '../src/pki/client-certificate.ts';
 import { hostsOf } from '../src/pki/host.ts';
 import { makeServerCertificates } from '../src/pki/issue.ts';
 import { type ListedFile, listCertificates } from '../src/pki/listing.ts';
+import { renewServer } from '../src/pki/renewal.ts';
+import { type RevocationResult, revoke } from '../src/pki/revocation.ts';
 
 interface Options {
   readonly folder: string;
@@ -15,6 +25,9 @@ interface Options {
   readonly newAuthority?: boolean;
   readonly newRevocationList?: boolean;
   readonly json?: boolean;
+  readonly p12?: boolean;
+  readonly passwordStdin?: boolean;
+  readonly rekey?: boolean;
 }
 
 const print = (...lines: readonly string[]): unknown => process.stdout.write(`${lines.join('\n')}\n`);
@@ -60,30 +73,137 @@ async function makeServer(options: Options): Promise<void> {
   );
 }
 
-async function makeClient(user: string, options: Options): Promise<void> {
-  const { folder, force } = options;
-  const made = await makeClientCertificate(folder, user, force);
+/** A new password for the file: from standard input, or typed twice, unseen. */
+async function readBundlePassword(file: string, fromInput = false): Promise<string> {
+  if (fromInput) {
+    const [password = ''] = await readPasswordsFromInput(1);
+    assertBundlePassword(password);
+    return password;
+  }
+  if (!isInteractive()) {
+    throw new Failure('bad-params', `Nobody is here to choose a password for ${file}.`, {
+      hint: 'Off a terminal, give it as the first line of standard input, with --password-stdin.',
+    });
+  }
+  for (;;) {
+    const password = await askHidden(`New password for ${file} (${passwordCharactersMin} characters or more): `);
+    try {
+      assertBundlePassword(password);
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      process.stderr.write(`${error.message} ${error.details.hint ?? ''}\n`);
+      continue;
+    }
+    if ((await askHidden('Once more: ')) === password) return password;
+    process.stderr.write('These are not the same. Try again.\n');
+  }
+}
+
+const keyRemark = {
+  new: (user: string) => `(secret: whoever has it is ${user})`,
+  kept: () => '(as before)',
+  elsewhere: () => '(not here; the one that the certificate had before)',
+} as const;
+
+function printClient(user: string, made: ClientCertificate, folder: string): void {
   const shown = (file: string): string => formatPath(folder, file);
   print(
-    `Made a certificate for the user ${user}, valid until ${formatTime(made.expiresAt)}.`,
     ...formatTable([
       ['certificate:', shown(made.certificateFile)],
-      ['key:', `${shown(made.keyFile)} (secret: whoever has it is ${user})`],
+      ['key:', `${shown(made.keyFile)} ${keyRemark[made.key](user)}`],
       ['serial:', made.serial],
     ]),
   );
-  if (made.replaced && made.replaced.expiresAt > Date.now()) {
+  // To revoke one of two that share a key takes nothing from who has the key.
+  if (made.key === 'new' && made.replaced && made.replaced.expiresAt > Date.now()) {
     print(
       `The one it replaces is still good until ${formatTime(made.replaced.expiresAt)}. To end it:`,
       `  ${genCerts(folder, 'revoke', made.replaced.serial)}`,
     );
   }
+}
+
+async function makeBundle(user: string, password: string, { folder }: Options): Promise<void> {
+  const file = formatPath(folder, await makeClientBundle(folder, user, password));
+  print(
+    `Made ${file}: certificate and key of ${user}, and the authority, encrypted with the password.`,
+    '',
+    `Next: import ${file} where ${user} works, tell the password by another way, then delete the file.`,
+  );
+}
+
+async function makeClient(user: string, options: Options): Promise<void> {
+  const { folder, force, p12, passwordStdin } = options;
+  if (passwordStdin && !p12) {
+    throw new Failure('bad-params', 'Only a PKCS #12 file has a password.', { hint: 'Add --p12.' });
+  }
+  const isThere = await hasClientCertificate(folder, user);
+  const bundle = formatPath(folder, clientFiles(user).bundleFile);
+  const password = p12 ? await readBundlePassword(bundle, passwordStdin) : undefined;
+  if (password !== undefined && isThere && !force) return makeBundle(user, password, options);
+  const made = await makeClientCertificate(folder, user, force);
+  print(`Made a certificate for the user ${user}, valid until ${formatTime(made.expiresAt)}.`);
+  printClient(user, made, folder);
+  if (password !== undefined) return makeBundle(user, password, options);
+  printStaleBundle(user, made, folder);
+  const shown = (file: string): string => formatPath(folder, file);
   const command = `secure-inv --cert ${shown(made.certificateFile)} --key ${shown(made.keyFile)} whoami`;
   print('', `Next, as ${user}: ${command}`, `(The user must exist: secure-inv user add ${user} --role clerk)`);
 }
 
-function ending(row: ListedFile): string {
-  return row.state === 'valid' ? `${row.daysLeft} days left` : row.state.toUpperCase();
+function printStaleBundle(user: string, { staleBundleFile }: ClientCertificate, folder: string): void {
+  if (!staleBundleFile) return;
+  print(
+    `${formatPath(folder, staleBundleFile)} still holds the one before. To make it anew:`,
+    `  ${genCerts(folder, 'client', user, '--p12')}`,
+  );
+}
+
+async function renew(user: string | undefined, options: Options): Promise<void> {
+  const { folder, rekey } = options;
+  if (user === undefined) return renewOwn(folder, rekey);
+  const made = await renewClientCertificate(folder, user, rekey);
+  print(`Renewed the certificate of the user ${user}, valid until ${formatTime(made.expiresAt)}.`);
+  printClient(user, made, folder);
+  printStaleBundle(user, made, folder);
+  const { certificateFile, keyFile, key } = made;
+  const handOut = (key === 'new' ? [certificateFile, keyFile] : [certificateFile]).map((file) =>
+    formatPath(folder, file),
+  );
+  print('', `Next: give ${handOut.join(' and ')} to ${user}, in the place of the old.`);
+}
+
+async function renewOwn(folder: string, rekey = false): Promise<void> {
+  const { made, left } = await renewServer(folder, rekey);
+  const rows = (await listCertificates(folder)).filter(({ file }) => made.includes(file));
+  print(`Renewed in ${folder}:`, ...formatTable(rows.map((row) => [`  ${row.file}`, `until ${day(row)}`])));
+  if (made.includes(files.server)) {
+    const key = formatPath(folder, files.serverKey);
+    print(rekey ? `With a new key: ${key}` : `For the same hosts, with the same key: ${key}`);
+  }
+  for (const { file, authorityKeyFile } of left) {
+    print(`Not renewed: ${file}. For that, bring ${authorityKeyFile} back, then run this again.`);
+  }
+  print('', 'A server that runs takes this up by itself.', `Next: ${genCerts(folder, 'list')} (what ends when)`);
+}
+
+function ending({ state, daysLeft }: ListedFile): string {
+  if (state !== 'valid') return state.toUpperCase();
+  return daysLeft === 1 ? '1 day left' : `${daysLeft} days left`;
+}
+
+/** The commands that renew what has ended or ends soon; who has a file elsewhere cannot be helped from here. */
+function renewals(rows: readonly ListedFile[], folder: string): readonly string[] {
+  const [, soonDays] = certificateWarningDays;
+  const due = rows.filter(
+    ({ file, state, daysLeft }) =>
+      file !== '-' && (state === 'expired' || (state === 'valid' && (daysLeft ?? 0) <= soonDays)),
+  );
+  const commands = due.flatMap(({ file, purpose }) => {
+    if (purpose === 'client') return [genCerts(folder, 'renew', file.replace(/\.pem$/, ''))];
+    return purpose === 'server' || purpose === 'revocation list' ? [genCerts(folder, 'renew')] : [];
+  });
+  return [...new Set(commands)];
 }
 
 async function list({ folder, json }: Options): Promise<void> {
@@ -101,12 +221,34 @@ async function list({ folder, json }: Options): Promise<void> {
   ]);
   print(...formatTable([head, ...cells]));
   for (const { problem } of rows) if (problem) print('', problem);
+  const commands = renewals(rows, folder);
+  if (commands.length > 0) print('', 'To renew what has ended or ends soon:', ...commands.map((one) => `  ${one}`));
+}
+
+function printRevoked(revocations: RevocationResult['revocations'], ofWhom: string): void {
+  const [first, ...others] = revocations.filter(({ isNew }) => isNew);
+  for (const { serial, at, isNew } of revocations) {
+    if (!isNew) print(`Was revoked already on ${formatTime(at)}: ${serial}`);
+  }
+  if (!first) return;
+  if (others.length === 0) {
+    print(`Revoked ${first.serial}`);
+    print('The server refuses the certificate from now on, and cuts off who is connected with it.');
+    return;
+  }
+  print(`Revoked ${others.length + 1} certificates${ofWhom}:`);
+  print(...[first, ...others].map(({ serial }) => `  ${serial}`));
+  print('The server refuses them from now on, and cuts off who is connected with one of them.');
 }
 
 async function revokeCertificate(nameOrSerial: string, { folder }: Options): Promise<void> {
-  const { serial, at, isNew } = await revoke(folder, nameOrSerial);
-  print(`${isNew ? 'Revoked' : `Was revoked already on ${formatTime(at)}:`} ${serial}`);
-  if (isNew) print('The server refuses the certificate from now on, and cuts off who is connected with it.');
+  const { user, revocations } = await revoke(folder, nameOrSerial);
+  if (revocations.length === 0) print(`Nothing to revoke: all that was made for ${user} has expired.`);
+  printRevoked(revocations, user === undefined ? '' : ` of ${user}`);
+  if (user !== undefined) {
+    print('', `Next: secure-inv user disable ${user} (shuts out ${user} with a password, too)`);
+    print(`      ${genCerts(folder, 'client', user, '--force')} (a new certificate instead)`);
+  }
 }
 
 const example = (...words: readonly string[]): string => `  $ ${['npm run gen-certs --', ...words].join(' ')}`;
@@ -127,7 +269,12 @@ const program = new Command('gen-certs')
   .addOption(folderOption())
   .addHelpText(
     'after',
-    examples('  $ npm run gen-certs', example('--host inv.example.com --host 192.0.2.7'), example('client clerk1')),
+    examples(
+      '  $ npm run gen-certs',
+      example('--host inv.example.com --host 192.0.2.7'),
+      example('client clerk1'),
+      example('renew'),
+    ),
   )
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'gen-certs: ')) })
   .showHelpAfterError(`hint: npm run gen-certs -- --help`)
@@ -138,13 +285,37 @@ program
   .description('Makes a certificate with which a user works without a password.')
   .argument('<name>', 'the name of the user')
   .option('--force', 'replace a certificate of that name; the old one stays good until it expires or is revoked')
+  .option(
+    '--p12',
+    'also write NAME.p12, for browsers, Windows, macOS and phones; of a certificate that is there, only that',
+  )
+  .option('--password-stdin', 'with --p12: read its password from the first line of standard input')
   .addOption(folderOption())
-  .addHelpText('after', examples(example('client clerk1'), example('client clerk1 --force')))
+  .addHelpText(
+    'after',
+    examples(
+      example('client clerk1'),
+      example('client clerk1 --force'),
+      example('client clerk1 --p12'),
+      example('client clerk1 --p12 --password-stdin < password.txt'),
+    ),
+  )
   .action(makeClient);
 
 program
+  .command('renew')
+  .description('Issues certificates anew: those of the server, with its revocation list, or that of a user.')
+  .argument('[name]', 'the name of a user')
+  .option('--rekey', 'with a new key; otherwise the key stays as it is')
+  .addOption(folderOption())
+  .addHelpText('after', examples(example('renew'), example('renew --rekey'), example('renew clerk1')))
+  .action(renew);
+
+program
   .command('list')
-  .description('Lists the certificates and the revocation list, with what is left of their time.')
+  .description(
+    'Lists the certificates and the revocation list, with what is left of their time; last, with "-" for a file, those of clients that were issued and are elsewhere.',
+  )
   .option('--json', 'as JSON, with fingerprints')
   .addOption(folderOption())
   .addHelpText('after', examples(example('list'), example('list --json')))
@@ -152,8 +323,8 @@ program
 
 program
   .command('revoke')
-  .description('Takes a client certificate back for good.')
-  .argument('<name-or-serial>', 'the name it was made for, or its serial as "list" shows it')
+  .description('Takes back for good every certificate that was made for a user, or a single one.')
+  .argument('<name-or-serial>', 'the name they were made for, or the serial of one as "list" shows it')
   .addOption(folderOption())
   .addHelpText('after', examples(example('revoke clerk1'), example('revoke 4F0C9A1E77D2B3C45566778899AABBCC')))
   .action(revokeCertificate);

@@ -15,6 +15,9 @@ export const files = {
   revocationList: 'client-crl.pem',
 } as const;
 
+/** The record of every client certificate that was issued (issued.ts). A server starts without it. */
+export const issuedFile = 'client-issued.jsonl';
+
 /** A time as people read it in a message. */
 export const formatTime = (at: number): string => `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
@@ -49,7 +52,7 @@ function repairOf(folder: string, file: string): string {
     case files.clientAuthority:
       return `Restore it from a backup, or run: ${genCerts(folder, '--force', '--new-authority')} (everything is issued and trusted anew)`;
     default:
-      return `Run: ${genCerts(folder, 'client', file.replace(/(-key)?\.pem$/, ''), '--force')}`;
+      return `Run: ${genCerts(folder, 'client', file.replace(/(-key)?\.(pem|p12)$/, ''), '--force')}`;
   }
 }
 
@@ -136,5 +139,8 @@ export function assertInDate(folder: string, file: string, certificate: X509Cert
   if (now < from) {
     throw fileFailure(folder, file, `is not valid before ${formatTime(from)}`, 'Check the clock of this machine.');
   }
-  if (now > to) throw fileFailure(folder, file, `expired on ${formatTime(to)}`);
+  if (now > to) {
+    const hint = file === files.server ? `Run: ${genCerts(folder, 'renew')} (for the same hosts)` : undefined;
+    throw fileFailure(folder, file, `expired on ${formatTime(to)}`, hint);
+  }
 }

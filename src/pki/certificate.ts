@@ -29,12 +29,6 @@ export interface Authority {
   readonly key: KeyObject;
 }
 
-/** A new certificate and its key. */
-export interface IssuedCertificate {
-  readonly certificate: X509Certificate;
-  readonly key: KeyObject;
-}
-
 /** Lifetimes are counted in days of 24 hours. */
 export const dayMilliseconds = 24 * 60 * 60 * 1000;
 
@@ -77,7 +71,18 @@ function signCertificate(contents: Contents, signingKey: KeyObject): X509Certifi
   return new X509Certificate(formatSigned(toBeSigned, signingKey));
 }
 
-const newKey = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+/** A new private key, of the only kind that is certified here. */
+export const newKey = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+
+/** Refuses, as `bad-params`, a key of another kind or on another curve, whoever brought it. */
+function assertP256(key: KeyObject): void {
+  if (key.asymmetricKeyType === 'ec' && key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return;
+  const curve = key.asymmetricKeyDetails?.namedCurve;
+  const kind = [key.asymmetricKeyType ?? key.type, ...(curve ? [curve] : [])].join(' ');
+  throw new Failure('bad-params', `A certificate is not made for a key of the kind ${kind}.`, {
+    hint: 'Allowed are EC keys on the curve P-256 (prime256v1). With gen-certs renew, --rekey makes a new one.',
+  });
+}
 
 /** A new authority, signed by itself. */
 export function issueAuthority(role: AuthorityRole, now: number): Authority {
@@ -104,9 +109,10 @@ function issueLeaf(
   subject: string,
   days: number,
   now: number,
+  key: KeyObject,
   names: readonly Element[],
-): IssuedCertificate {
-  const key = newKey();
+): X509Certificate {
+  assertP256(key);
   const notBefore = now - backdatedMilliseconds;
   const contents = {
     issuer: authorityName(authority.role),
@@ -130,19 +136,32 @@ function issueLeaf(
       `The ${authority.role} authority was not made by gen-certs, so it cannot issue here.`,
     );
   }
-  return { certificate, key };
+  return certificate;
 }
 
-/** A certificate for a server that is reached under each of the hosts. */
-export function issueServerCertificate(authority: Authority, hosts: readonly Host[], now: number): IssuedCertificate {
+/** A certificate for a server that is reached under each of the hosts. Failures: `bad-params` when the key is not P-256. */
+export function issueServerCertificate(
+  authority: Authority,
+  hosts: readonly Host[],
+  publicKey: KeyObject,
+  now: number,
+): X509Certificate {
   const names = [extension.forServer, extension.serverNames(hosts)];
-  return issueLeaf(authority, 'secure-inv server', serverCertificateDays, now, names);
+  return issueLeaf(authority, 'secure-inv server', serverCertificateDays, now, publicKey, names);
 }
 
-/** A certificate with which a user works without a password. */
-export function issueClientCertificate(authority: Authority, user: string, now: number): IssuedCertificate {
+/**
+ * A certificate with which a user, whose name was checked before, works without a password. The private key may be
+ * anywhere. Failures: `bad-params` when the key is not P-256. The caller records it before handing it out (issued.ts).
+ */
+export function issueClientCertificate(
+  authority: Authority,
+  user: string,
+  publicKey: KeyObject,
+  now: number,
+): X509Certificate {
   const names = [extension.forClient, extension.userName(user)];
-  return issueLeaf(authority, user, clientCertificateDays, now, names);
+  return issueLeaf(authority, user, clientCertificateDays, now, publicKey, names);
 }
 
 /** A certificate as PEM. */

@@ -16,8 +16,11 @@ const primitive = (type: forge.asn1.Type, bytes: string): Element => asn1.create
 export const sequence = (...elements: readonly Element[]): Element =>
   asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, [...elements]);
 
-/** SET of one element: more would have to be sorted. */
-export const setOf = (element: Element): Element => asn1.create(Class.UNIVERSAL, Type.SET, true, [element]);
+/** SET OF the given elements, in the order that DER demands: that of their bytes. */
+export const setOf = (...elements: readonly Element[]): Element => {
+  const sorted = elements.toSorted((a, b) => Buffer.compare(formatDer(a), formatDer(b)));
+  return asn1.create(Class.UNIVERSAL, Type.SET, true, sorted);
+};
 
 /** OBJECT IDENTIFIER, from its dotted form. */
 export const identifier = (dotted: string): Element => primitive(Type.OID, asn1.oidToDer(dotted).getBytes());
@@ -25,6 +28,10 @@ export const identifier = (dotted: string): Element => primitive(Type.OID, asn1.
 export const boolean = (value: boolean): Element => primitive(Type.BOOLEAN, value ? '\xff' : '\0');
 /** OCTET STRING. */
 export const octets = (bytes: Uint8Array): Element => primitive(Type.OCTETSTRING, latin1(bytes));
+/** NULL, which some algorithms have in the place of parameters. */
+export const nothing = (): Element => primitive(Type.NULL, '');
+/** BMPString. Of this type alone forge makes the bytes itself, two a character. */
+export const bmp = (text: string): Element => primitive(Type.BMPSTRING, text);
 /** UTF8String. */
 export const utf8 = (text: string): Element => primitive(Type.UTF8, latin1(Buffer.from(text)));
 
@@ -59,7 +66,7 @@ export const taggedBytes = (tag: number, bytes: Uint8Array): Element =>
 /** The DER of an element. */
 export const formatDer = (element: Element): Buffer => Buffer.from(asn1.toDer(element).getBytes(), 'latin1');
 
-/** Reads strict DER. Only ever given bytes of the operator's own whose signature was verified before. */
+/** Reads strict DER. Only ever given the operator's own list after its signature was verified, or what node:crypto made. */
 export const parseDer = (der: Uint8Array): Element => asn1.fromDer(latin1(der), true);
 
 /** The elements inside a constructed one; none inside a primitive. */
@@ -85,10 +92,12 @@ export const isInteger = (element: Element | undefined): boolean => element?.typ
 /** Whether an optional element is there and a SEQUENCE. */
 export const isSequence = (element: Element | undefined): boolean => element?.type === Type.SEQUENCE;
 
-/** The last 65 bytes of a P-256 key's SubjectPublicKeyInfo: the uncompressed point. */
+/** The uncompressed point of a P-256 key: 65 bytes. */
 export function pointOf(key: KeyObject): Buffer {
   const publicKey = key.type === 'private' ? createPublicKey(key) : key;
-  return publicKey.export({ type: 'spki', format: 'der' }).subarray(-65);
+  // Not the end of its SubjectPublicKeyInfo: there a key that somebody sent compressed stays compressed.
+  const { x = '', y = '' } = publicKey.export({ format: 'jwk' });
+  return Buffer.concat([Buffer.of(4), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')]);
 }
 
 /** The only signature algorithm here. */

@@ -8,11 +8,13 @@ import { accessFailure } from './certificate-file.ts';
 /** A file to write into the folder. */
 export interface NewFile {
   readonly file: string;
-  readonly content: string;
+  readonly content: string | Uint8Array;
 }
 
 const lockFile = '.gen-certs.lock';
 const lockSecondsMax = 5; // Longer than any work done under it; a person waits for it.
+
+const isOurs = /^(README\.md|\.gitignore|\.?client-issued\.jsonl.*|.*\.(pem|p12).*)$/;
 
 /** The names in the folder; none when it does not exist. */
 export async function listFolder(folder: string): Promise<ReadonlySet<string>> {
@@ -28,7 +30,7 @@ export async function listFolder(folder: string): Promise<ReadonlySet<string>> {
 async function prepareFolder(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   if (process.platform === 'win32' || ((await stat(folder)).mode & 0o077) === 0) return;
-  const others = [...(await listFolder(folder))].filter((name) => !/^(README\.md|\.gitignore|.*\.pem.*)$/.test(name));
+  const others = [...(await listFolder(folder))].filter((name) => !isOurs.test(name));
   if (others.length > 0) {
     throw new Failure('bad-params', `${folder} is open to other users and holds other files, such as ${others[0]}.`, {
       hint: 'Give the certificates a folder of their own.',
@@ -75,7 +77,7 @@ export async function changeFolder<T>(folder: string, change: () => Promise<T>):
 
 function modeOf(file: string): number {
   if (file.endsWith('-ca-key.pem')) return 0o400;
-  return file.endsWith('-key.pem') ? 0o600 : 0o644;
+  return /(-key\.pem|\.p12|\.jsonl)$/.test(file) ? 0o600 : 0o644;
 }
 
 /** Writes files, each whole or not at all; a key is never open to others, not for a moment. */

@@ -1,9 +1,17 @@
+import type { KeyObject } from 'node:crypto';
 import { Failure } from '../model/failure.ts';
 import { authorityFiles, loadAuthority, loadAuthorityCertificate } from './authority.ts';
-import { type Authority, formatCertificate, formatKey, issueAuthority, issueServerCertificate } from './certificate.ts';
-import { fileFailure, files, genCerts, readCertificates, readRevocationList } from './certificate-file.ts';
+import {
+  type Authority,
+  formatCertificate,
+  formatKey,
+  issueAuthority,
+  issueServerCertificate,
+  newKey,
+} from './certificate.ts';
+import { fileFailure, files, genCerts, issuedFile, readCertificates, readRevocationList } from './certificate-file.ts';
 import { changeFolder, listFolder, type NewFile, writeFiles } from './folder.ts';
-import { hostsOf, parseHost, parseHosts } from './host.ts';
+import { type Host, hostsOf, parseHost, parseHosts } from './host.ts';
 import { formatNextRevocationList, newRevocationList, type RevocationList } from './revocation-list.ts';
 
 /** What an operator asks for. */
@@ -24,7 +32,8 @@ interface Work extends ServerOrder {
   readonly now: number;
 }
 
-const pastHalf = (list: RevocationList, now: number): boolean => now > (list.issuedAt + list.expiresAt) / 2;
+/** Whether a list is to be signed anew: half of its life is left for what may go wrong with that. */
+export const pastHalf = (list: RevocationList, now: number): boolean => now > (list.issuedAt + list.expiresAt) / 2;
 
 /** The hosts of the certificate that is to be replaced: a renewal must not lose one. */
 async function hostsSoFar({ folder, present }: Work): Promise<readonly string[]> {
@@ -33,13 +42,21 @@ async function hostsSoFar({ folder, present }: Work): Promise<readonly string[]>
   return found ? hostsOf(found[0]).map(({ name }) => name) : [];
 }
 
+/** A server certificate for the key, and its authority's below it. */
+export function serverCertificateFile(
+  authority: Authority,
+  hosts: readonly Host[],
+  key: KeyObject,
+  now: number,
+): NewFile {
+  const certificate = issueServerCertificate(authority, hosts, key, now);
+  return { file: files.server, content: formatCertificate(certificate) + formatCertificate(authority.certificate) };
+}
+
 async function newServerFiles(work: Work, authority: Authority): Promise<readonly NewFile[]> {
   const hosts = parseHosts([...(await hostsSoFar(work)), ...work.hosts]);
-  const { certificate, key } = issueServerCertificate(authority, hosts, work.now);
-  return [
-    { file: files.serverKey, content: formatKey(key) },
-    { file: files.server, content: formatCertificate(certificate) + formatCertificate(authority.certificate) },
-  ];
+  const key = newKey();
+  return [{ file: files.serverKey, content: formatKey(key) }, serverCertificateFile(authority, hosts, key, work.now)];
 }
 
 async function serverSide(work: Work): Promise<readonly NewFile[]> {
@@ -78,7 +95,9 @@ async function clientSide(work: Work): Promise<readonly NewFile[]> {
   });
   if (work.newAuthority || !all.some((file) => present.has(file))) {
     const authority = issueAuthority('client', now);
-    return [...authorityFiles(authority), listFile(authority, newRevocationList(now))];
+    // What the authority before issued is void, and no name on its record needs revoking any more.
+    const record = present.has(issuedFile) ? [{ file: issuedFile, content: '' }] : [];
+    return [...authorityFiles(authority), listFile(authority, newRevocationList(now)), ...record];
   }
   if (work.newRevocationList) return [listFile(await loadAuthority(folder, 'client', now), newRevocationList(now))];
   const list = await readRevocationList(folder, await loadAuthorityCertificate(folder, 'client', now));
@@ -134,36 +153,4 @@ export async function ensureCertificates(folder: string, hosts: readonly string[
   const missing = needed.find((file) => !present.has(file));
   if (missing) throw fileFailure(folder, missing, 'is missing');
   return { created: false };
-}
-
-/**
- * Signs the revocation list anew when it is past half of its life and the client authority's key is there; true when it
- * did. To be called at start and daily: an expired list refuses every client certificate.
- */
-export async function renewRevocationList(folder: string, now = Date.now()): Promise<boolean> {
-  const present = await listFolder(folder);
-  if (!present.has(files.revocationList) || !present.has(files.clientAuthorityKey)) return false;
-  const certificate = await loadAuthorityCertificate(folder, 'client', now);
-  if (!pastHalf(await readRevocationList(folder, certificate), now)) return false;
-  return changeFolder(folder, async () => {
-    const authority = await loadAuthority(folder, 'client', now);
-    const list = await readRevocationList(folder, authority.certificate); // Once more: it may have changed meanwhile.
-    if (!pastHalf(list, now)) return false;
-    const content = formatNextRevocationList(list, authority, now);
-    await writeFiles(folder, [{ file: files.revocationList, content }]);
-    return true;
-  });
-}
-
-/**
- * Issues the server's certificate anew, for the same hosts, when it is past two thirds of its life and the server
- * authority's key is there; true when it did. To be called at start and daily.
- */
-export async function renewServerCertificate(folder: string, now = Date.now()): Promise<boolean> {
-  const present = await listFolder(folder);
-  if (!present.has(files.server) || !present.has(files.serverAuthorityKey)) return false;
-  const [{ validFromDate, validToDate }] = await readCertificates(folder, files.server);
-  const from = validFromDate.getTime();
-  if (now < from + ((validToDate.getTime() - from) * 2) / 3) return false;
-  return (await makeServerCertificates(folder, { hosts: [], force: true }, now)).length > 0;
 }

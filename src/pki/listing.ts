@@ -2,12 +2,13 @@ import type { X509Certificate } from 'node:crypto';
 import { Failure } from '../model/failure.ts';
 import { loadAuthorityCertificate } from './authority.ts';
 import { dayMilliseconds, formatFingerprint } from './certificate.ts';
-import { files, readCertificates, readRevocationList } from './certificate-file.ts';
+import { files, issuedFile, readCertificates, readRevocationList } from './certificate-file.ts';
 import { purposes } from './extension.ts';
 import { listFolder } from './folder.ts';
+import { type IssuedClientCertificate, listIssued } from './issued.ts';
 import type { RevocationList } from './revocation-list.ts';
 
-/** One file of the folder, as `gen-certs list` shows it. Times are RFC 3339; null is what such a file has not. */
+/** One file of the folder, as `gen-certs list` shows it, or `-` for a client certificate that is elsewhere. Times are RFC 3339; null is what such a file has not. */
 export interface ListedFile {
   readonly file: string;
   readonly subject: string | null;
@@ -71,12 +72,33 @@ async function describe(
   };
 }
 
+function describeElsewhere(
+  { serial, user, expiresAt }: IssuedClientCertificate,
+  list: RevocationList | Failure,
+  now: number,
+): ListedFile {
+  const isRevoked = !(list instanceof Failure) && list.revocations.some((entry) => entry.serial === serial);
+  return {
+    file: '-',
+    subject: `CN=${user}`,
+    purpose: 'client',
+    serial,
+    fingerprint: null,
+    ...ends(expiresAt, now),
+    ...(isRevoked ? { state: 'revoked' as const } : {}),
+    problem: null,
+  };
+}
+
 function asFailure(error: unknown): Failure {
   if (error instanceof Failure) return error;
   throw error;
 }
 
-/** Everything in the folder that has an end: certificates and the revocation list, the server's own first. */
+/**
+ * Everything that has an end: the certificates and the revocation list of the folder, the server's own first, and at
+ * last what was issued to clients, is in no file here and has not expired.
+ */
 export async function listCertificates(folder: string, now = Date.now()): Promise<readonly ListedFile[]> {
   const names = [...(await listFolder(folder))].filter(
     (file) => /^[^.].*\.pem$/.test(file) && !/-key\.pem$/.test(file),
@@ -88,5 +110,10 @@ export async function listCertificates(folder: string, now = Date.now()): Promis
     describe(folder, file, list, now).catch((error) => unreadable(file, asFailure(error).message)),
   );
   const rows = await Promise.all(listed);
-  return rows.sort((a, b) => rank(a.file) - rank(b.file) || (a.file < b.file ? -1 : 1));
+  rows.sort((a, b) => rank(a.file) - rank(b.file) || (a.file < b.file ? -1 : 1));
+  const issued = await listIssued(folder).catch(asFailure);
+  if (issued instanceof Failure) return [...rows, unreadable(issuedFile, issued.message)];
+  const here = new Set(rows.map(({ serial }) => serial));
+  const elsewhere = issued.filter(({ serial, expiresAt }) => !here.has(serial) && expiresAt >= now);
+  return [...rows, ...elsewhere.map((one) => describeElsewhere(one, list, now))];
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { certificateWarningDays } from '../model/limits.ts';
 import { dayMilliseconds } from './certificate.ts';
 import { files } from './certificate-file.ts';
-import { renewRevocationList, renewServerCertificate } from './issue.ts';
+import { renewRevocationList, renewServerCertificate } from './renewal.ts';
 import { loadServerCertificates, type ServerCertificates } from './server-certificates.ts';
 
 /** How soon a changed file is seen: a revoked client is to be cut off within a second. */

@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { loadAuthority } from '../../src/pki/authority.ts';
 import { type Authority, authorityName, dayMilliseconds, issueAuthority } from '../../src/pki/certificate.ts';
-import { makeClientCertificate, revoke } from '../../src/pki/client-certificate.ts';
+import { makeClientCertificate } from '../../src/pki/client-certificate.ts';
 import { octets, sequence } from '../../src/pki/der.ts';
 import { forServer, isAuthority, isLeaf, mayCertifyAndRevoke } from '../../src/pki/extension.ts';
+import { revoke } from '../../src/pki/revocation.ts';
 import { shareServer } from '../support/shared-server.ts';
 import { enrollUser, line, openAs, WireClient } from '../support/wire-client.ts';
 import {

@@ -8,9 +8,10 @@ import { describe, expect, test } from 'vitest';
 import { Failure } from '../../src/model/failure.ts';
 import { loadAuthority } from '../../src/pki/authority.ts';
 import { readRevocationList } from '../../src/pki/certificate-file.ts';
-import { makeClientCertificate, revoke } from '../../src/pki/client-certificate.ts';
-import { renewRevocationList } from '../../src/pki/issue.ts';
+import { makeClientCertificate } from '../../src/pki/client-certificate.ts';
 import { listCertificates } from '../../src/pki/listing.ts';
+import { renewRevocationList } from '../../src/pki/renewal.ts';
+import { revoke } from '../../src/pki/revocation.ts';
 import { parseRevocationList } from '../../src/pki/revocation-list.ts';
 import { loadServerCertificates } from '../../src/pki/server-certificates.ts';
 import { certificateFolder, copyFolder, day, openssl } from './folder.ts';
@@ -114,10 +115,13 @@ describe('the revocation list', () => {
     const folder = await copyFolder(shared);
     const { serial } = await makeClientCertificate(folder, 'clerk1');
     const before = await readList(folder);
-    expect(await revoke(folder, 'clerk1')).toMatchObject({ serial, isNew: true });
-    expect(await revoke(folder, serial.toLowerCase())).toMatchObject({ serial, isNew: false });
+    expect(await revoke(folder, 'clerk1')).toMatchObject({ user: 'clerk1', revocations: [{ serial, isNew: true }] });
+    const again = await revoke(folder, serial.toLowerCase());
+    expect(again).toEqual({ user: undefined, revocations: [{ serial, at: expect.any(Number), isNew: false }] });
     const foreign = '4f'.repeat(16);
-    expect(await revoke(folder, foreign.replace(/..(?!$)/g, '$&:'))).toMatchObject({ isNew: true });
+    expect(await revoke(folder, foreign.replace(/..(?!$)/g, '$&:'))).toMatchObject({
+      revocations: [{ serial: foreign.toUpperCase(), isNew: true }],
+    });
     const after = await readList(folder);
     expect(after.revocations.map((entry) => entry.serial)).toEqual([serial, foreign.toUpperCase()]);
     expect(after.number).toBe(before.number + 2n);

@@ -8,6 +8,7 @@ import {
   formatFingerprint,
   issueAuthority,
   issueServerCertificate,
+  newKey,
 } from '../../src/pki/certificate.ts';
 import { makeClientCertificate } from '../../src/pki/client-certificate.ts';
 import { parseHosts } from '../../src/pki/host.ts';
@@ -64,7 +65,7 @@ describe('what is made', () => {
     const made = Date.now();
     const authority = issueAuthority('server', made);
     const late = made + 3640 * day;
-    const { certificate } = issueServerCertificate(authority, parseHosts([]), late);
+    const certificate = issueServerCertificate(authority, parseHosts([]), newKey(), late);
     expect(certificate.validTo).toBe(authority.certificate.validTo);
   });
 
@@ -104,7 +105,7 @@ describe('what is made', () => {
     const hosts = fc.array(fc.oneof(fc.domain(), fc.ipV4(), fc.ipV6()), { maxLength: 8 });
     fc.assert(
       fc.property(hosts, (texts) => {
-        const { certificate } = issueServerCertificate(authority, parseHosts(texts), Date.now());
+        const certificate = issueServerCertificate(authority, parseHosts(texts), newKey(), Date.now());
         expect(new X509Certificate(formatCertificate(certificate)).verify(authority.certificate.publicKey)).toBe(true);
         for (const { name, address } of parseHosts(texts)) {
           expect(address ? certificate.checkIP(name) : certificate.checkHost(name, { subject: 'never' })).toBe(name);
