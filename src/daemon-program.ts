@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from './config/problem.ts';
 import { checkServerConfig, flagName, type LoadedServerConfig, loadServerConfig } from './config/server.ts';
 import { type ServerConfig, serverSettings } from './config/server-schema.ts';
-import { assertCoversName, type Daemon, makeAdministratorLink, openDaemon } from './daemon.ts';
+import { assertCoversName, type Daemon, makeAdministratorLink, openDaemon, rotateTokenKeys } from './daemon.ts';
 import { Failure } from './model/failure.ts';
 import { hasCertificates } from './pki/issue.ts';
 import { loadServerCertificates } from './pki/server-certificates.ts';
@@ -40,6 +40,15 @@ export async function run(argv: readonly string[]): Promise<void> {
     .argument('[user]', 'the administrator (default: auth.firstAdmin)')
     .addHelpText('after', '\nExamples:\n  secure-invd admin-link\n  secure-invd admin-link alice')
     .action(async (user: string | undefined) => printAdministratorLink(load(program), user));
+  const keys = program.command('keys').description('Work with the keys that sign the tokens of logins.');
+  keys
+    .command('rotate')
+    .description('Sign tokens with a new key from now on; nobody is logged out, and a running server goes on.')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  secure-invd keys rotate\n  secure-invd keys rotate --config /etc/secure-inv/server.jsonc',
+    )
+    .action(async () => printRotation(load(program)));
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -144,6 +153,17 @@ async function printAdministratorLink(config: ServerConfig, user = config.auth.f
   const until = new Date(expiresAt).toISOString();
   process.stdout.write(
     `${user} sets a new password with this link, once, before ${until}:\n  secure-inv enroll '${link}'\n`,
+  );
+}
+
+async function printRotation(config: ServerConfig): Promise<void> {
+  const { kid, replaced, until } = await rotateTokenKeys(config);
+  process.stdout.write(
+    [
+      `From now on the key ${kid} signs. A running server takes it up within a second.`,
+      `Tokens that ${replaced} has signed are good until they end, ${new Date(until).toISOString()} at the latest.`,
+      '',
+    ].join('\n'),
   );
 }
 

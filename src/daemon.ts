@@ -6,8 +6,11 @@ import { dirname, join } from 'node:path';
 import { Accounts, type Invitation } from './auth/accounts.ts';
 import { type Authentication, Identity } from './auth/authenticate.ts';
 import type { PresentedCertificate } from './auth/certificate.ts';
-import { openKeyRing } from './auth/key-ring.ts';
+import type { KeyRing } from './auth/key-ring.ts';
+import { type Rotation, rotateKeys } from './auth/key-rotation.ts';
+import { LiveKeyRing } from './auth/live-key-ring.ts';
 import { PasswordHasher } from './auth/password.ts';
+import type { Reloaded, ServerFacts } from './command/command.ts';
 import type { ServerConfig } from './config/server-schema.ts';
 import { writeFileAtomically } from './file/private-file.ts';
 import type { ClientTrust } from './model/client-trust.ts';
@@ -31,7 +34,7 @@ export interface Daemon {
   readonly log: Logger;
   /** Calls `onLink` if nobody can administer the server. */
   inviteFirstAdministrator(): Promise<void>;
-  /** Takes up changed certificates now instead of within a second. */
+  /** Takes up changed certificates and token keys now instead of within a second. What is wrong with them goes to the log. */
   reload(): Promise<void>;
   /** Finishes what is in flight, closes the store, and resolves. */
   close(): Promise<void>;
@@ -52,25 +55,46 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
   try {
     const { created } = await ensureCertificates(config.certs.folder, publicHosts(config));
     if (created) log.info({ folder: config.certs.folder }, 'made certificates');
+    const onProblem = (problem: unknown) =>
+      problem instanceof Failure
+        ? log.error({ hint: problem.details.hint }, problem.message)
+        : log.error({ err: problem }, 'cannot look after the certificates and keys');
     const certificates = await LiveCertificates.open(config.certs.folder, now, {
-      onProblem: (problem) =>
-        problem instanceof Failure
-          ? log.error({ hint: problem.details.hint }, problem.message)
-          : log.error({ err: problem }, 'cannot look after the certificates'),
+      onProblem,
       onEnding: (file, daysLeft) => log.warn({ file, daysLeft }, 'a certificate or the revocation list ends soon'),
     });
     opened.defer(() => certificates.close());
     assertCoversName(config, certificates.current);
     const store = await openStore(config.store, { exclusive: true });
     opened.defer(() => store.close());
+    const audit = new AuditLog(store, config.audit.days, now, (error) => log.error({ err: error }, 'cannot audit'));
+    opened.defer(() => audit.close());
+    const keys = await LiveKeyRing.open(keyFile(config), now, {
+      onProblem,
+      onChange(kid) {
+        log.info({ kid }, 'took up changed token keys');
+        void audit.note('keys-rotated', `key ${kid} signs`);
+      },
+    });
+    opened.defer(() => keys.close());
     const inviteFirst = () => inviteFirstAdministrator(config, auth.accounts, certificates.current, port, onLink);
     const inviteAgain = () =>
       void inviteFirst().catch((error: unknown) => log.warn({ err: error }, 'cannot make another enrolment link'));
-    const auth = await openAuthentication(config, store, log, now, () => certificates.current.clientTrust, inviteAgain);
+    const clientTrust = () => certificates.current.clientTrust;
+    const auth = await openAuthentication(config, store, log, now, clientTrust, () => keys.current, inviteAgain);
     const identify = (source: string, presented: PresentedCertificate | null) => new Identity(auth, source, presented);
-    const audit = new AuditLog(store, config.audit.days, now, (error) => log.error({ err: error }, 'cannot audit'));
-    opened.defer(() => audit.close());
-    const services = { store, auth, identify, log, audit, server: { version, authMode: config.auth.mode } };
+    const server: ServerFacts = {
+      version,
+      authMode: config.auth.mode,
+      startedAt: now(),
+      async state() {
+        const { ends, warnings } = await certificates.state();
+        const { connections } = listener;
+        return { node: process.versions.node, connections, certificates: ends, warnings };
+      },
+      reload: () => reloadAll(certificates, keys),
+    };
+    const services = { store, auth, identify, log, audit, server };
     const listener = await Listener.open({ ...config.listen, credentials: certificates.current }, services);
     const { port } = listener; // Not to be asked once it has closed, while an enrolment may still be abandoned.
     opened.defer(() => listener.drain());
@@ -88,7 +112,7 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
       fingerprint: certificates.current.fingerprint,
       log,
       inviteFirstAdministrator: inviteFirst,
-      reload: () => certificates.reload(),
+      reload: async () => void (await Promise.all([certificates.reload(), keys.reload()])),
       async close() {
         await opened.disposeAsync();
         log.info('stopped');
@@ -106,6 +130,7 @@ async function openAuthentication(
   log: Logger,
   now: () => number,
   clientTrust: () => ClientTrust,
+  keys: () => KeyRing,
   onEnrolmentAbandoned: () => void,
 ): Promise<Authentication> {
   const accounts = await Accounts.open(store, now, (error) => log.error({ err: error }, 'cannot read the users again'));
@@ -116,7 +141,7 @@ async function openAuthentication(
     now,
     clientTrust,
     hasher: new PasswordHasher(config.auth.password),
-    keys: await openKeyRing(join(dataFolder(config), 'token-keys.json')),
+    keys,
     passwords: config.auth.password,
     tokens: config.auth.token,
     knownWords: ['secure-inv', 'inventory', hostname(), config.listen.name],
@@ -133,6 +158,29 @@ function openClock(): () => number {
 /** Where the store lies, and beside it what must not be in its backups. */
 function dataFolder(config: ServerConfig): string {
   return dirname(config.store.slice('sqlite:'.length));
+}
+
+function keyFile(config: ServerConfig): string {
+  return join(dataFolder(config), 'token-keys.json');
+}
+
+/** On the host, as the owner of the file: a new key for the tokens to come. Failures: as `rotateKeys`. */
+export function rotateTokenKeys(config: ServerConfig): Promise<Rotation> {
+  return rotateKeys(keyFile(config));
+}
+
+/** Looks at both, whatever is wrong with one. Failures: `conflict`. */
+async function reloadAll(certificates: LiveCertificates, tokenKeys: LiveKeyRing): Promise<Reloaded> {
+  const [ofCertificates, ofKeys] = await Promise.all([certificates.reload(), tokenKeys.reload()]);
+  if (typeof ofCertificates === 'object') throw explainReload(ofCertificates.problem, 'certificates');
+  if (typeof ofKeys === 'object') throw explainReload(ofKeys.problem, 'token keys');
+  return { certificates: ofCertificates, keys: ofKeys };
+}
+
+/** The file that is wrong is no parameter of the caller's. What is no refusal is a bug, and stays one. */
+function explainReload(problem: unknown, what: string): unknown {
+  if (!(problem instanceof Failure)) return problem;
+  return new Failure('conflict', `${problem.message} The ${what} in use stay.`, problem.details);
 }
 
 /**

@@ -25,7 +25,8 @@ export interface Authentication {
   /** By what client certificates are judged now. */
   readonly clientTrust: () => ClientTrust;
   readonly hasher: PasswordHasher;
-  readonly keys: KeyRing;
+  /** The ring as it is now: asked for at each use, because keys rotate. */
+  readonly keys: () => KeyRing;
   readonly passwords: PasswordSettings;
   readonly tokens: TokenSettings;
   /** Words that no password may lean on: the product's, the host's. */
@@ -229,7 +230,7 @@ export class Identity {
   /** Logs in with an access token, for the same user only. Failures: `login-required`, `session-expired`. */
   authenticate(accessToken: string): Principal {
     const { keys, store, now } = this.#auth;
-    const token = parseAccessToken(accessToken, keys, issuerOf(store.id), now());
+    const token = parseAccessToken(accessToken, keys(), issuerOf(store.id), now());
     this.#assertLive(token);
     this.#assertBearer(token);
     this.#login = token;
@@ -241,7 +242,7 @@ export class Identity {
     const { accounts, keys, tokens, now } = this.#auth;
     const assertBearer = (session: SessionRecord) => void this.#assertBearer(session);
     const stranger = { user: null, credential: null, source: this.#address };
-    const refreshed = await refreshSession(accounts, keys, tokens, refreshToken, assertBearer, stranger, now());
+    const refreshed = await refreshSession(accounts, keys(), tokens, refreshToken, assertBearer, stranger, now());
     return this.#grant(this.#assertBearer(refreshed.session), refreshed);
   }
 
@@ -295,7 +296,7 @@ export class Identity {
     const token = { ...login, certificate: session.certificate };
     this.#login = login;
     return {
-      accessToken: formatAccessToken(token, keys, issuerOf(store.id), now()),
+      accessToken: formatAccessToken(token, keys(), issuerOf(store.id), now()),
       refreshToken,
       expiresAt,
       user: user.user,

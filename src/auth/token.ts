@@ -56,7 +56,7 @@ export function parseAccessToken(text: string, keys: KeyRing, issuer: string, no
     const header = jwt.decode(text, { complete: true })?.header;
     // jsonwebtoken ignores `crit` and picks no key: only our own ring, our type, and no header we don't know.
     const known = header && Object.keys(header).every((name) => name === 'alg' || name === 'typ' || name === 'kid');
-    const key = header?.typ === type && header.kid !== undefined ? keys.verifying.get(header.kid) : undefined;
+    const key = header?.typ === type && header.kid !== undefined ? keys.verifying.get(header.kid)?.key : undefined;
     if (!known || !key) throw refused;
     const claims = jwt.verify(text, key, {
       algorithms: ['ES256'],

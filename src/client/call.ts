@@ -6,6 +6,7 @@ import { Failure } from '../model/failure.ts';
 import { ClientConnection, type Endpoint } from './connect.ts';
 import type { ContextStore, Tokens } from './context.ts';
 import { withFileLock } from './file-lock.ts';
+import type { Protection } from './protection.ts';
 
 /** How a session proves who it is, besides a certificate of the endpoint. */
 export type Credentials =
@@ -75,6 +76,11 @@ export class ClientSession {
     const { accessToken } = await store.readTokens(context);
     await this.#refresh(await this.#connect(), accessToken);
     return store.readTokens(context);
+  }
+
+  /** How the connection in use is protected. */
+  async protection(): Promise<Protection> {
+    return (await this.#connect()).protection;
   }
 
   async close(): Promise<void> {

@@ -6,6 +6,7 @@ import { Failure } from '../model/failure.ts';
 import { lineBytesMax } from '../model/limits.ts';
 import { LineDecoder } from '../wire/frame.ts';
 import { alpnProtocol, formatRequest, parseReply } from '../wire/message.ts';
+import { type Protection, protectionOf } from './protection.ts';
 
 /** Where a server is, whom to trust there, and what to show it. */
 export interface Endpoint {
@@ -63,6 +64,10 @@ export class ClientConnection {
   /** False once the connection has ended; what was asked before may have happened or not. */
   get isOpen(): boolean {
     return this.#ended === undefined;
+  }
+
+  get protection(): Protection {
+    return protectionOf(this.#socket);
   }
 
   /** Sends one request and resolves with its result. Failures: the server's, or `unreachable`. */

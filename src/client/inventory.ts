@@ -23,9 +23,10 @@ type Methods<Prefix extends string> = {
     : never]: Method<C>;
 };
 
-/** A server's inventory as one user: a method for each command, `user.add` and its like below `user`. */
+/** A server's inventory as one user: a method for each command, `user.add` and its like below `user`, `server.status` below `server`. */
 export interface Inventory extends Methods<''> {
   readonly user: Methods<'user.'>;
+  readonly server: Methods<'server.'>;
   /** Ends the connection. */
   close(): Promise<void>;
 }

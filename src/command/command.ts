@@ -24,9 +24,31 @@ export interface Call extends PublicCall {
   readonly actor: Actor;
 }
 
+/** The server as its commands see it. */
 export interface ServerFacts {
   readonly version: string;
   readonly authMode: AuthMode;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly state: () => Promise<ServerState>;
+  /** Takes up changed files now. Failures: `conflict` naming the file that is wrong; what was in use stays. */
+  readonly reload: () => Promise<Reloaded>;
+}
+
+/** What changes while a server runs. */
+export interface ServerState {
+  /** The version of its Node.js. */
+  readonly node: string;
+  readonly connections: number;
+  readonly certificates: readonly { readonly file: string; readonly subject?: string; readonly at: number }[];
+  /** What an operator should see to: sentences, with the command to run. */
+  readonly warnings: readonly string[];
+}
+
+/** What a reload found. */
+export interface Reloaded {
+  readonly certificates: 'unchanged' | 'changed';
+  readonly keys: 'unchanged' | 'changed';
 }
 
 /** Where a result is shown to a person, and what only the client can add to it. */

@@ -138,6 +138,8 @@ export const grant = v.object({
   user: v.string(),
   role: v.string(),
   device: v.optional(v.string()),
+  /** Of a login, for those who may see to it: what the server warns of. */
+  notices: v.optional(v.array(v.string())),
 });
 export const user = v.object({ user: v.string(), role: v.string() });
 export const invitation = v.object({ user: v.string(), role: v.string(), code: v.string(), expiresAt: v.string() });

@@ -9,7 +9,7 @@ export const hello = definePublic({
   permission: 'anyone',
   params: empty,
   result: v.object({ server: v.string(), version: v.string(), authMode: v.string(), time: v.string() }),
-  async handle(_params, { server, now }) {
-    return { server: 'secure-inv', ...server, time: formatTime(now) };
+  async handle(_params, { server: { version, authMode }, now }) {
+    return { server: 'secure-inv', version, authMode, time: formatTime(now) };
   },
 });

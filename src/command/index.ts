@@ -11,6 +11,8 @@ import { logout } from './logout.ts';
 import { passwd } from './passwd.ts';
 import { ping } from './ping.ts';
 import { refresh } from './refresh.ts';
+import { serverReload } from './server/reload.ts';
+import { serverStatus } from './server/status.ts';
 import { take } from './take.ts';
 import { userAdd } from './user/add.ts';
 import { userDisable } from './user/disable.ts';
@@ -40,6 +42,8 @@ const table = [
   userEnable,
   userReset,
   audit,
+  serverStatus,
+  serverReload,
   hello,
   ping,
 ] as const;

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { may } from '../model/user.ts';
 import { definePublic } from './command.ts';
 import { formatTime, grant, password, userName } from './field.ts';
 
@@ -13,8 +14,13 @@ export const login = definePublic({
     device: v.optional(v.pipe(v.string(), v.maxLength(64), v.description('the secret of an earlier login here'))),
   }),
   result: grant,
-  async handle({ user, password, device }, { identity }) {
+  async handle({ user, password, device }, { identity, server }) {
     const granted = await identity.login(user, password, device);
-    return { ...granted, expiresAt: formatTime(granted.expiresAt) };
+    const notices = may(granted.role, 'server:read') ? (await server.state()).warnings : [];
+    return {
+      ...granted,
+      expiresAt: formatTime(granted.expiresAt),
+      ...(notices.length > 0 ? { notices: [...notices] } : {}),
+    };
   },
 });

@@ -1,4 +1,5 @@
 import {
+  accessMinutesMax,
   passwordCharactersMax,
   passwordCharactersMin,
   passwordMemoryKibibytesMin,
@@ -90,7 +91,7 @@ export const serverSchema = {
       }),
     },
     token: {
-      accessMinutes: whole(1, 60, {
+      accessMinutes: whole(1, accessMinutesMax, {
         doc: 'How long an access token is good, in minutes. Clients renew it unasked.',
         default: 10,
         env: 'SECURE_INV_AUTH_TOKEN_ACCESS_MINUTES',

@@ -62,6 +62,8 @@ export const passwordMemoryKibibytesMin = 19 * 1024;
 export const passwordPassesMin = 2;
 
 export const accessTokenBytesMax = 2048;
+/** Bounds how long a token outlives what it was granted for, and how long a replaced key must verify. */
+export const accessMinutesMax = 60;
 export const clockSkewSeconds = 30;
 /** A repeat of a refresh within this time is the same client trying again (security.md 13). */
 export const refreshRepeatSeconds = 30;
@@ -88,3 +90,5 @@ export const refusalRecordsPerSecondMax = 10;
 export const refusalKeysMax = 1000;
 /** Old audit records go in portions that delay nobody. */
 export const auditForgetMax = 500;
+/** A client certificate lives 30 days: this is time to ask for the next one, and not so much that nobody looks any more. */
+export const clientCertificateWarningDays = 7;

@@ -1,13 +1,20 @@
 /** What a principal may be allowed. A command names one of these. */
-export type Permission = 'stock:read' | 'stock:write' | 'item:write' | 'user:write' | 'audit:read';
+export type Permission =
+  | 'stock:read'
+  | 'stock:write'
+  | 'item:write'
+  | 'user:write'
+  | 'audit:read'
+  | 'server:read'
+  | 'server:write';
 
 /** A role is a list of permissions and nothing else; who has none of these roles may do nothing. */
 export const roles = {
   viewer: ['stock:read'],
-  auditor: ['stock:read', 'audit:read'],
+  auditor: ['stock:read', 'audit:read', 'server:read'],
   clerk: ['stock:read', 'stock:write'],
   manager: ['stock:read', 'stock:write', 'item:write'],
-  admin: ['stock:read', 'stock:write', 'item:write', 'user:write', 'audit:read'],
+  admin: ['stock:read', 'stock:write', 'item:write', 'user:write', 'audit:read', 'server:read', 'server:write'],
 } as const satisfies Record<string, readonly Permission[]>;
 
 export type Role = keyof typeof roles;

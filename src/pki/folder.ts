@@ -1,6 +1,6 @@
-import { chmod, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
+import { takeLockFile } from '../file/lock-file.ts';
 import { writeFileAtomically } from '../file/private-file.ts';
 import { Failure } from '../model/failure.ts';
 import { accessFailure } from './certificate-file.ts';
@@ -12,7 +12,6 @@ export interface NewFile {
 }
 
 const lockFile = '.gen-certs.lock';
-const lockSecondsMax = 5; // Longer than any work done under it; a person waits for it.
 
 const isOurs = /^(README\.md|\.gitignore|\.?client-issued\.jsonl.*|.*\.(pem|p12).*)$/;
 
@@ -39,39 +38,22 @@ async function prepareFolder(folder: string): Promise<void> {
   await chmod(folder, 0o700);
 }
 
-async function lock(path: string): Promise<void> {
-  const until = Date.now() + lockSecondsMax * 1000;
-  for (;;) {
-    try {
-      return await (await open(path, 'wx', 0o600)).close();
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
-    }
-    if (Date.now() > until) {
-      throw new Failure('busy', 'Another program is changing the certificates.', {
-        hint: `If none is (one may have been killed), delete ${path} and try again.`,
-      });
-    }
-    await setTimeout(50);
-  }
-}
-
 /**
  * Does what changes the folder while nobody else does: without this, the server's own renewal of the revocation list
  * could overwrite a revocation made in the same moment. A lock left by a killed program is never taken over silently.
  */
 export async function changeFolder<T>(folder: string, change: () => Promise<T>): Promise<T> {
-  const path = join(folder, lockFile);
+  let release: () => Promise<void>;
   try {
     await prepareFolder(folder);
-    await lock(path);
+    release = await takeLockFile(join(folder, lockFile), 'the certificates');
   } catch (error) {
     throw error instanceof Failure ? error : await accessFailure(folder, '', error, 'changed');
   }
   try {
     return await change();
   } finally {
-    await unlink(path);
+    await release();
   }
 }
 

@@ -1,13 +1,12 @@
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LiveFiles, type Look } from '../file/live-files.ts';
 import { certificateWarningDays } from '../model/limits.ts';
 import { dayMilliseconds } from './certificate.ts';
 import { files } from './certificate-file.ts';
+import { daysLeft, describeEnding, type Renewal, renewalOf } from './ending.ts';
+import { listFolder } from './folder.ts';
 import { renewRevocationList, renewServerCertificate } from './renewal.ts';
-import { loadServerCertificates, type ServerCertificates } from './server-certificates.ts';
-
-/** How soon a changed file is seen: a revoked client is to be cut off within a second. */
-const lookMilliseconds = 500;
+import { type CertificateEnd, loadServerCertificates, type ServerCertificates } from './server-certificates.ts';
 
 const watched = [files.server, files.serverKey, files.serverAuthority, files.clientAuthority, files.revocationList];
 
@@ -19,101 +18,96 @@ export interface CertificateEvents {
   readonly onEnding: (file: string, daysLeft: number) => void;
 }
 
+/** What an operator wants to know of the certificates in use. */
+export interface CertificateState {
+  readonly ends: readonly CertificateEnd[];
+  /** What ends soon and is not renewed here: sentences, with what to do. */
+  readonly warnings: readonly string[];
+}
+
 /**
- * The certificates of a running server: looked at twice a second, because file events get lost on many file systems;
- * swapped when what is there is good as a whole, kept when it is not; renewed in time where the authorities' keys are.
+ * The certificates of a running server: looked at twice a second; swapped when what is there is good as a whole, kept
+ * when it is not; renewed in time where the authorities' keys are.
  */
 export class LiveCertificates {
   readonly #folder: string;
   readonly #now: () => number;
   readonly #events: CertificateEvents;
-  #timers: readonly NodeJS.Timeout[] = [];
-  #onChange: ((certificates: ServerCertificates) => void) | undefined;
-  #current: ServerCertificates;
-  #seen: string;
-  #told = '';
-  #looking: Promise<void> | undefined;
+  readonly #files: LiveFiles<ServerCertificates>;
+  #renewing: NodeJS.Timeout | undefined;
 
   private constructor(
     folder: string,
     now: () => number,
     events: CertificateEvents,
-    current: ServerCertificates,
-    seen: string,
+    certificates: LiveFiles<ServerCertificates>,
   ) {
     this.#folder = folder;
     this.#now = now;
     this.#events = events;
-    this.#current = current;
-    this.#seen = seen;
+    this.#files = certificates;
   }
 
   /** Renews what is due and loads everything. Failures: as `loadServerCertificates`. */
   static async open(folder: string, now: () => number, events: CertificateEvents): Promise<LiveCertificates> {
     await renew(folder, now(), events);
-    const seen = await stateOf(folder); // Before loading, so that no change falls between the two.
-    const live = new LiveCertificates(folder, now, events, await loadServerCertificates(folder, now()), seen);
-    live.#warn();
+    const certificates = await LiveFiles.open<ServerCertificates>({
+      paths: watched.map((file) => join(folder, file)),
+      load: (current) => loadServerCertificates(folder, now(), current?.clientTrust),
+      onProblem: events.onProblem,
+    });
+    const live = new LiveCertificates(folder, now, events, certificates);
+    await live.#warn();
     return live;
   }
 
   get current(): ServerCertificates {
-    return this.#current;
+    return this.#files.current;
   }
 
   /** Keeps an eye on the files from now on. What changed since `open` is seen at the first look. */
   watch(onChange: (certificates: ServerCertificates) => void): void {
-    this.#onChange = onChange;
-    this.#timers = [
-      setInterval(() => void this.reload(), lookMilliseconds),
-      setInterval(() => void this.#keepUp(), dayMilliseconds),
-    ];
+    this.#files.watch(onChange);
+    this.#renewing = setInterval(() => void this.#keepUp(), dayMilliseconds);
   }
 
-  /** Takes up what has changed in the folder, if it is good. One look at a time. */
-  reload(): Promise<void> {
-    this.#looking ??= this.#look().finally(() => {
-      this.#looking = undefined;
-    });
-    return this.#looking;
+  /** Takes up what has changed in the folder, if it is good. */
+  reload(): Promise<Look> {
+    return this.#files.reload();
+  }
+
+  async state(): Promise<CertificateState> {
+    const renewal = await this.#renewal();
+    const describe = (end: CertificateEnd) => describeEnding(this.#folder, end, this.#now(), renewal) ?? [];
+    return { ends: this.current.ends, warnings: this.current.ends.flatMap(describe) };
   }
 
   /** Stops looking. */
   async close(): Promise<void> {
-    for (const timer of this.#timers) clearInterval(timer);
-    await this.#looking;
-  }
-
-  async #look(): Promise<void> {
-    const state = await stateOf(this.#folder);
-    if (state === this.#seen) return;
-    try {
-      this.#current = await loadServerCertificates(this.#folder, this.#now(), this.#current.clientTrust);
-      this.#onChange?.(this.#current);
-      // Only now: a look that failed for want of a file descriptor must not be the last to see a revocation.
-      this.#seen = state;
-      this.#told = '';
-    } catch (error) {
-      // Whatever it is, the server goes on with what it has.
-      if (String(error) !== this.#told) this.#events.onProblem(error);
-      this.#told = String(error);
-    }
+    clearInterval(this.#renewing);
+    await this.#files.close();
   }
 
   async #keepUp(): Promise<void> {
     await renew(this.#folder, this.#now(), this.#events);
     await this.reload();
-    this.#warn();
+    await this.#warn();
   }
 
-  #warn(): void {
-    for (const { file, at } of this.#current.ends) {
-      const daysLeft = Math.floor((at - this.#now()) / dayMilliseconds);
+  async #warn(): Promise<void> {
+    const renewal = await this.#renewal();
+    for (const end of this.current.ends) {
+      const days = daysLeft(end, this.#now());
       const [first, daily] = certificateWarningDays;
       // A list never has more days than the first mark, which so says nothing about it.
-      const isMarked = daysLeft === first && file !== files.revocationList;
-      if (isMarked || daysLeft <= daily) this.#events.onEnding(file, daysLeft);
+      const isMarked = days === first && end.file !== files.revocationList && !renewal(end.file);
+      if (isMarked || days <= daily) this.#events.onEnding(end.file, days);
     }
+  }
+
+  /** What the server can renew by itself. A folder that cannot be listed is one where nothing can be renewed. */
+  async #renewal(): Promise<Renewal> {
+    return renewalOf(await listFolder(this.#folder).catch(() => new Set<string>()));
   }
 }
 
@@ -122,15 +116,4 @@ async function renew(folder: string, now: number, { onProblem }: CertificateEven
   for (const work of [renewServerCertificate, renewRevocationList]) {
     await work(folder, now).catch(onProblem);
   }
-}
-
-/** What changes with the content of any file that the server uses; one that is missing has a state, too. */
-async function stateOf(folder: string): Promise<string> {
-  const states = watched.map((file) =>
-    stat(join(folder, file)).then(
-      ({ ino, size, mtimeMs }) => `${ino} ${size} ${mtimeMs}`,
-      () => 'missing',
-    ),
-  );
-  return (await Promise.all(states)).join();
 }

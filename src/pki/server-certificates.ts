@@ -14,6 +14,14 @@ import {
 } from './certificate-file.ts';
 import { purposes } from './extension.ts';
 
+/** A certificate or a revocation list, and its last moment: milliseconds since 1970. */
+export interface CertificateEnd {
+  readonly file: string;
+  /** Absent for a list. */
+  readonly subject?: string;
+  readonly at: number;
+}
+
 /** Everything that a TLS server needs from its folder of certificates, checked. */
 export interface ServerCertificates {
   /** Private key of the server, PEM. */
@@ -26,8 +34,8 @@ export interface ServerCertificates {
   readonly revocationList: string;
   /** The same, to judge certificates by that were accepted before it. */
   readonly clientTrust: ClientTrust;
-  /** When each file that has an end ends: milliseconds since 1970. */
-  readonly ends: readonly { readonly file: string; readonly at: number }[];
+  /** When each file that has an end ends. */
+  readonly ends: readonly CertificateEnd[];
   /** The authority that clients are to trust. */
   readonly authority: X509Certificate;
   /** SHA-256 of its DER, `AA:BB:…`. */
@@ -85,7 +93,9 @@ export async function loadServerCertificates(
     const problem = `is older (number ${list.number}) than the list in use (number ${trusted.listNumber})`;
     throw fileFailure(folder, files.revocationList, problem, 'Put the newest list there: the one revoked with last.');
   }
-  const endOf = (file: string, certificate: X509Certificate) => ({ file, at: certificate.validToDate.getTime() });
+  const endOf = (file: string, { subject, validToDate }: X509Certificate) => {
+    return { file, subject: subject.replaceAll('\n', ', '), at: validToDate.getTime() };
+  };
   return {
     ...server,
     clientAuthority: clientAuthority.toString(),

@@ -84,6 +84,11 @@ export class Listener {
     return address.port;
   }
 
+  /** How many peers are connected, logged in or not. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
   /** Stops accepting, lets everybody finish what is in flight, and cuts off who is not done after 10 s. */
   async drain(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));

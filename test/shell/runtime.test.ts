@@ -49,3 +49,20 @@ test.skipIf(!older)(`the client works on an older Node.js${reason}`, async () =>
   const stdout = 'Added 200 Soap(s) to the inventory. In stock: 200. New item.\n';
   expect(added).toEqual({ status: 0, stdout, stderr: '' });
 });
+
+test.skipIf(!older)(
+  `an older client knows that its keys were not agreed on in a post-quantum group${reason}`,
+  async () => {
+    const server = await startServer();
+    const { accessToken = '' } = await enrollAdministrator(server);
+    const { stdout } = await run('secure-inv.js', ['whoami', '--verbose', '--json'], {
+      SECURE_INV_SERVER: `127.0.0.1:${server.port}`,
+      SECURE_INV_CA: join(server.certs, 'server-ca.pem'),
+      SECURE_INV_TOKEN: accessToken,
+    });
+    expect(JSON.parse(stdout)).toMatchObject({
+      user: 'admin',
+      connection: { protocol: 'TLSv1.3', keyExchange: 'X25519', postQuantum: false },
+    });
+  },
+);

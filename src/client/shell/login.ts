@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { grant } from '../../command/field.ts';
 import { hello } from '../../command/hello.ts';
+import { serverStatus } from '../../command/server/status.ts';
 import { whoami } from '../../command/whoami.ts';
 import { formatAddress } from '../../model/enrolment-link.ts';
 import { Failure } from '../../model/failure.ts';
@@ -11,6 +12,7 @@ import type { Context } from '../context.ts';
 import { findTarget, readCertificate, readGiven, type Target } from '../target.ts';
 import { ask, isInteractive } from '../terminal.ts';
 import { isTyped, type PasswordSource, readPassword } from './password.ts';
+import { warnOfEnd } from './session.ts';
 import { examplesText, type Shell, type ShellOptions, say, subcommand } from './shell.ts';
 
 interface LoginFlags extends PasswordSource {
@@ -39,6 +41,7 @@ export function addLogin(shell: Shell): void {
       const target = await findLoginTarget(options);
       const ca = await trust(target, options, flags.fingerprint);
       const certificate = await readCertificate(options, target.context);
+      warnOfEnd(certificate, options);
       const endpoint = { host: target.host, port: target.port, ca, certificate };
       const files = options.cert === undefined ? target.context : options;
       const name = options.context ?? target.context?.name ?? formatAddress(target.host, target.port);
@@ -112,13 +115,17 @@ async function loginByCertificate(
   context: Context,
   endpoint: Endpoint,
 ): Promise<void> {
-  const { user, role } = await once(endpoint, async (connection) =>
-    v.parse(whoami.result, await connection.request('whoami', {})),
-  );
+  const { user, role, notices } = await once(endpoint, async (connection) => {
+    const known = v.parse(whoami.result, await connection.request('whoami', {}));
+    // There is no login to tell it with: whoever may ask is told all the same.
+    const isTold = known.permissions.includes('server:read');
+    const status = isTold ? v.parse(serverStatus.result, await connection.request('server.status', {})) : undefined;
+    return { ...known, notices: status?.warnings };
+  });
   await store.save({ ...context, user });
   await store.writeTokens(context.name, {});
   const result = { user, role, context: context.name };
-  say(shell, `You are logged in to ${context.name} as ${user} (${role}), by certificate.`, result);
+  sayLogin(shell, `You are logged in to ${context.name} as ${user} (${role}), by certificate.`, result, notices);
 }
 
 async function loginByPassword(
@@ -142,7 +149,8 @@ async function loginByPassword(
       await store.save({ ...context, user });
       await store.writeTokens(context.name, tokensOf(granted));
       const result = { user, role: granted.role, context: context.name };
-      return say(shell, `You are logged in to ${context.name} as ${user} (${granted.role}).`, result);
+      const sentence = `You are logged in to ${context.name} as ${user} (${granted.role}).`;
+      return sayLogin(shell, sentence, result, granted.notices);
     } catch (error) {
       const isWrong = error instanceof Failure && error.code === 'login-failed';
       const again = isWrong && isTyped(source) && tries < triesMax;
@@ -150,6 +158,17 @@ async function loginByPassword(
       process.stderr.write(`${error.message} Try again.\n`);
     }
   }
+}
+
+/** What the server warns of goes beside the answer: a script that reads one is not confused by the other. */
+function sayLogin(
+  shell: Shell,
+  sentence: string,
+  result: Readonly<Record<string, unknown>>,
+  notices: readonly string[] = [],
+): void {
+  say(shell, sentence, notices.length > 0 ? { ...result, notices } : result);
+  if (!shell.options().json) for (const notice of notices) process.stderr.write(`notice: ${notice}\n`);
 }
 
 async function askUser(known: string | undefined): Promise<string> {

@@ -1,6 +1,7 @@
 import { logout } from '../../command/logout.ts';
 import { Failure } from '../../model/failure.ts';
-import { findTarget, openSession } from '../target.ts';
+import { findTarget } from '../target.ts';
+import { openShellSession } from './session.ts';
 import { examplesText, type Shell, say, subcommand } from './shell.ts';
 
 /** `logout`: the server forgets the session, and this account its tokens. */
@@ -14,7 +15,7 @@ export function addLogout(shell: Shell): void {
       if (!context || tokens?.refreshToken === undefined) {
         return say(shell, 'You are not logged in.', {});
       }
-      const { session } = await openSession({ ...options, token: undefined }); // It is the saved login that ends.
+      const { session } = await openShellSession({ ...options, token: undefined }); // It is the saved login that ends.
       try {
         await session.call(logout, {});
       } catch (error) {

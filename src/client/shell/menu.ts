@@ -6,9 +6,9 @@ import { view } from '../../command/view.ts';
 import { whoami } from '../../command/whoami.ts';
 import { Failure, failures } from '../../model/failure.ts';
 import { parseName } from '../../model/name.ts';
-import { openSession } from '../target.ts';
 import { InputEnd, type LineReader, openLineReader } from '../terminal.ts';
 import { parseNumber, print } from './remote.ts';
+import { openShellSession } from './session.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
 
 const choices = '\n1. Add Item to Inventory\n2. View Inventory\n3. Exit\n';
@@ -18,7 +18,7 @@ export function addMenu(shell: Shell): void {
   subcommand(shell.program, ['menu'], 'Work with a numbered menu.')
     .addHelpText('after', examplesText(['secure-inv menu']))
     .action(async () => {
-      const { session, endpoint } = await openSession(shell.options());
+      const { session, endpoint } = await openShellSession(shell.options());
       const reader = openLineReader();
       const call = async (command: Command, params: Record<string, unknown>) =>
         print(command, await session.call(command, params), false, endpoint);

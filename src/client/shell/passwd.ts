@@ -1,8 +1,9 @@
 import { passwd } from '../../command/passwd.ts';
 import { Failure } from '../../model/failure.ts';
 import { tokensOf } from '../call.ts';
-import { findTarget, openSession } from '../target.ts';
+import { findTarget } from '../target.ts';
 import { type PasswordSource, readPasswordChange } from './password.ts';
+import { openShellSession } from './session.ts';
 import { examplesText, type Shell, say, subcommand } from './shell.ts';
 
 /** `passwd`: a new password; this login goes on, all others end. */
@@ -15,7 +16,7 @@ export function addPasswd(shell: Shell): void {
       const { store, context } = await findTarget(options);
       if (!context)
         throw new Failure('login-required', 'You are not logged in to any server.', { hint: 'Run: secure-inv login' });
-      const { session } = await openSession(options);
+      const { session } = await openShellSession(options);
       try {
         const granted = await session.call(passwd, { ...(await readPasswordChange(flags)) });
         // By certificate or token it may be another user's password than the one whose login is saved here.

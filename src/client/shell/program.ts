@@ -1,6 +1,7 @@
 import { Command as Words } from 'commander';
 import { audit } from '../../command/audit.ts';
 import { commands } from '../../command/index.ts';
+import { whoami } from '../../command/whoami.ts';
 import { addAudit } from './audit.ts';
 import { addCompletion } from './completion.ts';
 import { addContext } from './context.ts';
@@ -12,6 +13,7 @@ import { addPasswd } from './passwd.ts';
 import { addRefresh } from './refresh.ts';
 import { addRemote } from './remote.ts';
 import { examplesText, refuseUsage, type Shell, type ShellOptions } from './shell.ts';
+import { addWhoami } from './whoami.ts';
 
 /** The command line of `secure-inv`: what the command table says, and what only a client can do. */
 export function buildProgram(environment: ShellOptions, version: string): Words {
@@ -34,6 +36,7 @@ export function buildProgram(environment: ShellOptions, version: string): Words 
   addLogin(shell);
   for (const command of commands) {
     if (command === audit) addAudit(shell);
+    else if (command === whoami) addWhoami(shell);
     else addRemote(shell, command);
   }
   addRefresh(shell);

@@ -6,8 +6,8 @@ import type { Command } from '../../command/command.ts';
 import { formatEnrolmentLink } from '../../model/enrolment-link.ts';
 import type { Endpoint } from '../connect.ts';
 import { fingerprintOf } from '../connect.ts';
-import { openSession } from '../target.ts';
 import { openScreen } from '../terminal.ts';
+import { openShellSession } from './session.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
 
 /** Does a command with the parameters and the options that were given. */
@@ -51,7 +51,7 @@ export function addRemote(shell: Shell, command: Command, perform?: Perform): Wo
 /** Asks once and prints the answer. */
 export async function run(shell: Shell, command: Command, params: Record<string, unknown>): Promise<void> {
   const options = shell.options();
-  const { session, endpoint } = await openSession(options);
+  const { session, endpoint } = await openShellSession(options);
   try {
     print(command, await session.call(command, params), options.json, endpoint);
   } finally {

@@ -1,0 +1,34 @@
+import { whoami } from '../../command/whoami.ts';
+import type { Protection } from '../protection.ts';
+import { print } from './remote.ts';
+import { openShellSession } from './session.ts';
+import { examplesText, type Shell, subcommand } from './shell.ts';
+
+/** `whoami`: who the server takes one for, and what this end knows of the connection, which no server can say for it. */
+export function addWhoami(shell: Shell): void {
+  subcommand(shell.program, ['whoami'], whoami.summary)
+    .option('--verbose', 'also show how the connection to the server is protected')
+    .addHelpText('after', examplesText([...(whoami.shell?.examples ?? []), 'secure-inv whoami --verbose']))
+    .action(async ({ verbose }: { readonly verbose?: boolean }) => {
+      const options = shell.options();
+      const { session, endpoint } = await openShellSession(options);
+      try {
+        const result = await session.call(whoami, {});
+        const connection = verbose ? await session.protection() : undefined;
+        print(whoami, connection ? { ...result, connection } : result, options.json, endpoint);
+        if (connection && !options.json) process.stdout.write(`${describe(connection)}\n`);
+      } finally {
+        await session.close();
+      }
+    });
+}
+
+function describe({ protocol, cipher, keyExchange, postQuantum }: Protection): string {
+  const note =
+    postQuantum === null
+      ? 'this Node.js does not tell which'
+      : postQuantum
+        ? 'post-quantum'
+        : 'not post-quantum: that takes Node.js 24 at both ends';
+  return `Connection: ${protocol}, ${cipher}, key exchange ${keyExchange} (${note}).`;
+}
