@@ -10,6 +10,7 @@ import type { KeyRing } from './auth/key-ring.ts';
 import { type Rotation, rotateKeys } from './auth/key-rotation.ts';
 import { LiveKeyRing } from './auth/live-key-ring.ts';
 import { PasswordHasher } from './auth/password.ts';
+import { Throttle } from './auth/throttle.ts';
 import type { Reloaded, ServerFacts } from './command/command.ts';
 import type { ServerConfig } from './config/server-schema.ts';
 import { writeFileAtomically } from './file/private-file.ts';
@@ -82,6 +83,7 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
       void inviteFirst().catch((error: unknown) => log.warn({ err: error }, 'cannot make another enrolment link'));
     const clientTrust = () => certificates.current.clientTrust;
     const auth = await openAuthentication(config, store, log, now, clientTrust, () => keys.current, inviteAgain);
+    opened.defer(() => auth.throttle.settle());
     const identify = (source: string, presented: PresentedCertificate | null) => new Identity(auth, source, presented);
     const server: ServerFacts = {
       version,
@@ -142,6 +144,7 @@ async function openAuthentication(
     clientTrust,
     hasher: new PasswordHasher(config.auth.password),
     keys,
+    throttle: await Throttle.open(store, now, (error) => log.error({ err: error }, 'cannot keep failed logins')),
     passwords: config.auth.password,
     tokens: config.auth.token,
     knownWords: ['secure-inv', 'inventory', hostname(), config.listen.name],

@@ -15,6 +15,8 @@ import {
 import type { KeyRing } from './key-ring.ts';
 import { assertPasswordIsStrong, type PasswordHasher, type PasswordSettings } from './password.ts';
 import { type RefreshedSession, refreshSession, startSession, type TokenSettings } from './session.ts';
+import { addressOf, type Source } from './source.ts';
+import type { Throttle } from './throttle.ts';
 import { formatAccessToken, issuerOf, parseAccessToken, sessionExpired } from './token.ts';
 
 /** Everything that decides who is who on one server. */
@@ -25,6 +27,7 @@ export interface Authentication {
   /** By what client certificates are judged now. */
   readonly clientTrust: () => ClientTrust;
   readonly hasher: PasswordHasher;
+  readonly throttle: Throttle;
   /** The ring as it is now: asked for at each use, because keys rotate. */
   readonly keys: () => KeyRing;
   readonly passwords: PasswordSettings;
@@ -169,29 +172,35 @@ export class Identity {
    * Failures: `login-failed`, `busy`.
    */
   async login(name: string, password: string, device: string | undefined): Promise<LoginGrant> {
-    const { accounts, hasher } = this.#auth;
+    const { accounts, hasher, throttle } = this.#auth;
+    const source = await this.#sourceOf(name, device);
     const user = accounts.byName(name);
-    const passwordHash = user?.enabled ? user.passwordHash : null;
+    using attempt = throttle.login(name, user?.id, source);
+    const passwordHash = user?.enabled && !attempt.isShutOut ? user.passwordHash : null;
     const right = await hasher.verify(passwordHash, password, this.#address);
     // The hash may have changed during the check, in which case this password is no longer proof of anything.
     const now = user && accounts.byId(user.id);
     if (!right || !now?.enabled || now.passwordHash !== passwordHash || !this.#isCertifiedAs(now)) {
+      attempt.fail();
       this.#failedLogins++;
       throw new Failure('login-failed', wrongLogin, {
         hint: 'Try again, or ask an administrator for: secure-inv user reset NAME',
       });
     }
+    attempt.succeed();
     if (now.passwordHash !== null && hasher.isOutdated(now.passwordHash)) {
       await accounts.setPasswordHash(now, await hasher.hash(password, this.#address));
     }
     return this.#grantNewSession(now, device);
   }
 
-  /** Spends an enrolment code and binds it to this connection. Failures: `login-failed`. */
+  /** Spends an enrolment code and binds it to this connection. Failures: `login-failed`, `busy`. */
   async redeem(code: string): Promise<UserRecord> {
-    const { accounts, store, now } = this.#auth;
+    const { accounts, store, throttle, now } = this.#auth;
+    using attempt = throttle.reserveAddress(addressOf(this.#address));
     const user = await accounts.redeem(code);
     if (!user?.enabled || !this.#isCertifiedAs(user)) {
+      attempt.fail();
       this.#failedLogins++;
       throw new Failure('login-failed', 'This enrolment link was used already, has expired, or never was one.', {
         hint: 'Ask an administrator for a new one: secure-inv user reset NAME (the first administrator finds a new one where the server runs).',
@@ -215,16 +224,22 @@ export class Identity {
     return grant;
   }
 
-  /** Changes the principal's password; every other login of theirs ends. Failures: `login-failed`, `bad-params`. */
+  /** Changes the principal's password; every other login of theirs ends. Failures: `login-failed`, `bad-params`, `busy`. */
   async changePassword(current: string, password: string): Promise<LoginGrant> {
-    const { userId, credential } = this.principal();
-    const user = this.#auth.accounts.byId(userId);
+    const principal = this.principal();
+    const user = this.#auth.accounts.byId(principal.userId);
+    // Who is logged in is no stranger, and must not find the password by trying either.
+    const key = principal.sessionId === null ? this.#certificateKey : `session:${principal.sessionId}`;
+    const source = { key, isKnown: true, address: addressOf(this.#address) };
+    using attempt = this.#auth.throttle.login(principal.user, principal.userId, source);
     const right = await this.#auth.hasher.verify(user?.passwordHash ?? null, current, this.#address);
     if (!user || !right) {
+      attempt.fail();
       this.#failedLogins++;
       throw new Failure('login-failed', 'The current password is wrong.', { hint: 'Nothing was changed. Try again.' });
     }
-    return this.#setPassword('password-changed', user, password, credential);
+    attempt.succeed();
+    return this.#setPassword('password-changed', user, password, principal.credential);
   }
 
   /** Logs in with an access token, for the same user only. Failures: `login-required`, `session-expired`. */
@@ -237,13 +252,25 @@ export class Identity {
     return this.principal();
   }
 
-  /** Exchanges a refresh token and logs in with the new access token. Failures: as `authenticate`. */
+  /** Exchanges a refresh token and logs in with the new access token. Failures: as `authenticate`, `busy`. */
   async refresh(refreshToken: string): Promise<LoginGrant> {
-    const { accounts, keys, tokens, now } = this.#auth;
-    const assertBearer = (session: SessionRecord) => void this.#assertBearer(session);
+    const { accounts, keys, throttle, tokens, now } = this.#auth;
+    using attempt = throttle.reserveAddress(addressOf(this.#address));
+    let isGenuine = false;
+    const assertBearer = (session: SessionRecord) => {
+      this.#assertBearer(session);
+      isGenuine = true;
+    };
     const stranger = { user: null, credential: null, source: this.#address };
-    const refreshed = await refreshSession(accounts, keys(), tokens, refreshToken, assertBearer, stranger, now());
-    return this.#grant(this.#assertBearer(refreshed.session), refreshed);
+    try {
+      const refreshed = await refreshSession(accounts, keys(), tokens, refreshToken, assertBearer, stranger, now());
+      return this.#grant(this.#assertBearer(refreshed.session), refreshed);
+    } catch (error) {
+      // A login that has run out is nobody's guess. A genuine token that ends its session was used a second time.
+      const code = error instanceof Failure ? error.code : undefined;
+      if (code === 'login-required' || (code === 'session-expired' && isGenuine)) attempt.fail();
+      throw error;
+    }
   }
 
   /** Ends the session, everywhere; a certificate stays what it is. */
@@ -263,6 +290,23 @@ export class Identity {
   /** The connection is gone. */
   close(): void {
     if (this.#enrolling !== null) this.#auth.onEnrolmentAbandoned();
+  }
+
+  /** What is known of whoever wants to log in as this user, whether or not there is one. */
+  async #sourceOf(name: string, device: string | undefined): Promise<Source> {
+    const { accounts, store, now } = this.#auth;
+    const address = addressOf(this.#address);
+    const hash = device === undefined ? undefined : sha256(device);
+    // Nobody has the id 0; the question takes as long.
+    if (hash && (await store.hasDevice(accounts.byName(name)?.id ?? 0, hash, now()))) {
+      return { key: `device:${Buffer.from(hash).toString('base64url')}`, isKnown: true, address };
+    }
+    if (this.#certificate?.user === name) return { key: this.#certificateKey, isKnown: true, address };
+    return { key: `address:${address}`, isKnown: false, address };
+  }
+
+  get #certificateKey(): string {
+    return `certificate:${this.#certificate?.thumbprint}`;
   }
 
   async #setPassword(

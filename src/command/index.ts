@@ -20,6 +20,7 @@ import { userEdit } from './user/edit.ts';
 import { userEnable } from './user/enable.ts';
 import { userList } from './user/list.ts';
 import { userReset } from './user/reset.ts';
+import { userUnlock } from './user/unlock.ts';
 import { view } from './view.ts';
 import { whoami } from './whoami.ts';
 
@@ -44,6 +45,7 @@ const table = [
   audit,
   serverStatus,
   serverReload,
+  userUnlock,
   hello,
   ping,
 ] as const;

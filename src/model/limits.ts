@@ -76,6 +76,25 @@ export const deviceDays = 30;
 export const firstEnrolmentMinutes = 15;
 export const enrolmentHours = 24;
 
+/**
+ * Seconds to wait after the first, second, … failed login in a row of one account from one source; the last holds on. Two
+ * slips of the hand cost nothing, and a guesser gets two tries a minute.
+ */
+export const failedLoginDelaySeconds = [0, 0, 1, 2, 4, 8, 16, 30] as const;
+/** For how long a failed login is held against its account and its source. */
+export const failedLoginMinutes = 15;
+/** More of one account from unknown sources within that time make all unknown sources wait: a botnet is slow, too. */
+export const strangerFailuresMax = 10;
+/** More in a row from unknown sources and only known ones may try: no password falls to a guesser who has months. */
+export const strangerFailuresInARowMax = 100;
+/** Sources remembered of an account: more than anybody logs in from, and strangers can add 10 in 15 minutes. */
+export const failedLoginSourcesMax = 16;
+/** What is remembered of names that nobody has, and of addresses: a few megabytes. */
+export const failedLoginStrangersMax = 10_000;
+/** Failed logins, enrolments and refreshes of one address within so many seconds: a shop behind one router slips less. */
+export const failuresPerAddressMax = 20;
+export const failuresPerAddressSeconds = 60;
+
 /** An authority outlives the machine it was made on; a leaf is renewed before anyone forgets how. */
 export const authorityDays = 3650;
 export const serverCertificateDays = 90;

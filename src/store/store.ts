@@ -103,10 +103,17 @@ export interface Store {
   setPassword(audit: AuditEntry, userId: number, passwordHash: string, epoch: number): Promise<UserRecord>;
   /** The same password under newer hash parameters: nothing else changes. */
   setPasswordHash(userId: number, passwordHash: string, epoch: number): Promise<UserRecord>;
-  /** Forgets the password, ends the sessions, and makes this enrolment the only one. */
+  /** Forgets the password, the failed logins and the devices, ends the sessions, and makes this enrolment the only one. */
   resetUser(audit: AuditEntry, userId: number, enrolment: Enrolment): Promise<UserRecord>;
   /** The user whose unexpired code has this hash, once: the code is spent. */
   redeemEnrolment(hash: Uint8Array, now: number): Promise<number | undefined>;
+  /**
+   * Keeps what the throttle knows of a user's failed logins, null for nothing. For the id 0, which nobody has, it does
+   * the same work and keeps nothing that `throttles` returns: a pause must not tell who exists.
+   */
+  saveThrottle(userId: number, state: string | null): Promise<void>;
+  /** What is kept of the users of whom something is. */
+  throttles(): Promise<readonly { readonly userId: number; readonly state: string }[]>;
 
   sessions(now: number): Promise<readonly SessionRecord[]>;
   /** A user's oldest sessions beyond `sessionsMax`, and everybody's that have expired, end; their ids are returned. */

@@ -52,6 +52,7 @@ describe('before login', () => {
 
 describe('a login', () => {
   test('that fails three times closes the connection, behind the third answer', async () => {
+    server().turnClock(60_000); // Whatever other tests failed is no reason to wait any more.
     const client = await WireClient.open(server());
     for (let id = 1; id <= 5; id++) client.write(line(id, 'login', { user: 'admin', password: 'wrong-password' }));
     expect(await client.replies(5)).toMatchObject(
@@ -68,6 +69,7 @@ describe('a login', () => {
   });
 
   test('says the same bytes to unknown, disabled, invited and wrong users', async () => {
+    server().turnClock(60_000); // As above.
     const administrator = await openAs(server(), token());
     await enrollUser(server(), administrator, 'disabled', 'clerk');
     await administrator.ask('user.disable', { user: 'disabled' });

@@ -6,7 +6,7 @@ import { formatEnrolmentLink } from '../../src/model/enrolment-link.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { shareClone } from '../support/shared-clone.ts';
 import { Terminal } from '../support/terminal.ts';
-import { enrollAdministrator, testPassword } from '../support/wire-client.ts';
+import { enrollAdministrator, testPassword, WireClient } from '../support/wire-client.ts';
 
 const clone = shareClone();
 
@@ -102,6 +102,21 @@ test('three wrong passwords are enough', async () => {
   }
   await terminal.shows('secure-inv: Wrong user or password.');
   expect(await terminal.ended).toBe(3);
+});
+
+test('who must wait is told for how long, and is not asked again', async () => {
+  const server = await startServer({ isClockStopped: true });
+  await enrollAdministrator(server);
+  const client = await WireClient.open(server);
+  for (let tries = 1; tries <= 3; tries++) await client.ask('login', { user: 'admin', password: 'not the password' });
+  const terminal = run('hasty', ['login', '--server', address(server), '--user', 'admin']);
+  await terminal.shows('Is it the same');
+  terminal.type('yes');
+  await terminal.shows('Password: ');
+  terminal.type(testPassword);
+  await terminal.shows('secure-inv: Too many failed logins for this user from here. Try again in 1 s.');
+  await terminal.shows('hint: ');
+  expect(await terminal.ended).toBe(7);
 });
 
 test.each([

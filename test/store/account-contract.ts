@@ -130,7 +130,28 @@ export function accountContract(get: () => Fixture): void {
     expect(await store.rotateSession({ ...next, generation: 2 })).toBe(false);
   });
 
-  test('a device is known to its own user until it expires', async () => {
+  test('failed logins are kept for users as they were written last, until a reset, and for nobody not at all', async () => {
+    const fixture = get();
+    const anna = await fixture.store.addUser(note, 'anna', 'clerk', null, 1);
+    expect(await fixture.store.throttles()).toEqual([]);
+    await Promise.all([fixture.store.saveThrottle(anna.id, 'first'), fixture.store.saveThrottle(anna.id, 'second')]);
+    await fixture.store.saveThrottle(1, 'other');
+    await fixture.store.saveThrottle(0, 'nobody');
+    await expect(fixture.store.saveThrottle(9, 'x')).rejects.toMatchObject({ name: 'Error' });
+    await fixture.reopen();
+    const { store } = fixture;
+    expect(await store.throttles()).toEqual([
+      { userId: 1, state: 'other' },
+      { userId: anna.id, state: 'second' },
+    ]);
+    await store.saveThrottle(1, null);
+    await store.setPassword(note, anna.id, 'hash', 0);
+    expect(await store.throttles()).toEqual([{ userId: anna.id, state: 'second' }]);
+    await store.resetUser(note, anna.id, { hash: hashOf(1), expiresAt: 9 });
+    expect(await store.throttles()).toEqual([]);
+  });
+
+  test('a device is known to its own user until it expires or the user is reset', async () => {
     const { store } = get();
     const anna = await store.addUser(note, 'anna', 'clerk', null, 1);
     await store.addDevice(1, hashOf(1), 100);
@@ -139,5 +160,7 @@ export function accountContract(get: () => Fixture): void {
     expect(await store.hasDevice(anna.id, hashOf(1), 1)).toBe(false);
     await store.addDevice(1, hashOf(1), 200);
     expect(await store.hasDevice(1, hashOf(1), 150)).toBe(true);
+    await store.resetUser(note, 1, { hash: hashOf(1), expiresAt: 9 });
+    expect(await store.hasDevice(1, hashOf(1), 150)).toBe(false);
   });
 }

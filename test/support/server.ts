@@ -30,6 +30,8 @@ export interface TestServerOptions {
   readonly mode?: AuthMode;
   /** Configuration by key, such as `{ 'auth.token.accessMinutes': '1' }`. */
   readonly flags?: Readonly<Record<string, string>>;
+  /** The server's clock moves only when it is turned, however slow the machine is. */
+  readonly isClockStopped?: boolean;
   /** Takes what is to be done when nobody needs the server any more: by default, when the test is finished. */
   readonly whenDone?: (clean: () => unknown) => void;
 }
@@ -51,10 +53,11 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   await ensureCertificates(certs, []);
   let link = '';
   let ahead = 0;
+  const startedAt = Date.now();
   const open = async () => {
     const opened = await openDaemon(configFor(folder, options), {
       onLink: (printed) => (link = printed),
-      now: () => Date.now() + ahead,
+      now: () => (options.isClockStopped ? startedAt : Date.now()) + ahead,
     });
     await opened.inviteFirstAdministrator();
     return opened;

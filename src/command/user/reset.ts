@@ -11,6 +11,8 @@ export const userReset = define({
   result: invitation,
   shell: { words: ['<user>'], examples: ['secure-inv user reset clerk1'], render: renderInvitation },
   async handle({ user }, { auth, actor }) {
-    return formatInvitation(await auth.accounts.reset(actor, user));
+    const invitation = await auth.accounts.reset(actor, user);
+    await auth.throttle.forget(invitation.user.id);
+    return formatInvitation(invitation);
   },
 });

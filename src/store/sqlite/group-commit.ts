@@ -152,6 +152,7 @@ function methodsOf(db: Database, stock: Stock): Methods {
     setPasswordHash: (...args) => db.within(() => users.setPasswordHash(db, ...args)),
     resetUser: audited(users.resetUser),
     redeemEnrolment: (...args) => db.within(() => users.redeemEnrolment(db, ...args)),
+    saveThrottle: (...args) => db.within(() => users.saveThrottle(db, ...args)),
     addSession: audited(addSession),
     rotateSession: (...args) => db.within(() => rotateSession(db, ...args)),
     endSession: audited(endSession),
@@ -164,6 +165,7 @@ function methodsOf(db: Database, stock: Stock): Methods {
     history: (query) => readHistory(db, query),
     head: () => readHead(db),
     users: () => users.listUsers(db),
+    throttles: () => users.listThrottles(db),
     sessions: (now) => listSessions(db, now),
     hasDevice: (...args) => hasDevice(db, ...args),
   };

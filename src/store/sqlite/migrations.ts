@@ -165,6 +165,10 @@ const migrations: readonly string[] = [
   CREATE INDEX audit_user ON audit (user, id) WHERE user IS NOT NULL;
   CREATE INDEX audit_subject ON audit (subject, id) WHERE subject IS NOT NULL;
   CREATE INDEX audit_source ON audit (source, id) WHERE source IS NOT NULL;
+  -- Failed logins of the user, written by auth/failed-logins.ts.
+  ALTER TABLE user ADD COLUMN throttle TEXT;
+  -- Those of the last unknown name, which nobody reads: a failed login writes, whether or not there is such a user.
+  ALTER TABLE meta ADD COLUMN nobodys_throttle TEXT;
   `,
 ];
 

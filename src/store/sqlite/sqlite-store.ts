@@ -83,6 +83,8 @@ export class SqliteStore implements Store {
   setPasswordHash = this.#method('setPasswordHash');
   resetUser = this.#method('resetUser');
   redeemEnrolment = this.#method('redeemEnrolment');
+  saveThrottle = this.#method('saveThrottle');
+  throttles = this.#method('throttles');
   sessions = this.#method('sessions');
   addSession = this.#method('addSession');
   rotateSession = this.#method('rotateSession');

@@ -94,9 +94,11 @@ export function setPasswordHash(database: Database, id: number, passwordHash: st
 /** As `Store.resetUser`. */
 export function resetUser(database: Database, id: number, enrolment: Enrolment): UserRecord {
   const before = find(database, id);
-  database.run('UPDATE user SET password_hash = NULL WHERE id = ?', before.id);
+  database.run('UPDATE user SET password_hash = NULL, throttle = NULL WHERE id = ?', before.id);
   database.run('DELETE FROM enrolment WHERE user_id = ?', id);
   addEnrolment(database, id, enrolment);
+  // Whoever has a lost device is a stranger from now on.
+  database.run('DELETE FROM device WHERE user_id = ?', id);
   endAccess(database, id);
   return find(database, id);
 }
@@ -108,6 +110,18 @@ export function redeemEnrolment(database: Database, hash: Uint8Array, now: numbe
     hash,
   );
   return row && row.expires_at > now ? row.user_id : undefined;
+}
+
+/** As `Store.saveThrottle`. */
+export function saveThrottle(database: Database, id: number, state: string | null): void {
+  if (id === 0) database.run('UPDATE meta SET nobodys_throttle = ?', state);
+  else database.run('UPDATE user SET throttle = ? WHERE id = ?', state, find(database, id).id);
+}
+
+/** As `Store.throttles`. */
+export function listThrottles(database: Database): readonly { readonly userId: number; readonly state: string }[] {
+  const sql = 'SELECT id AS userId, throttle AS state FROM user WHERE throttle IS NOT NULL ORDER BY id';
+  return database.all<{ userId: number; state: string }>(sql).map((row) => ({ ...row }));
 }
 
 function addEnrolment(database: Database, userId: number, { hash, expiresAt }: Enrolment): void {
