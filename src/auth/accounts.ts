@@ -89,6 +89,7 @@ export class Accounts {
     if (!known) return this.invite(host, user, 'admin', firstEnrolmentMinutes);
     // The old password first: at no moment, and after no crash, may it open what is given next.
     const invitation = await this.reset(host, user, firstEnrolmentMinutes);
+    if (known.scope !== null) await this.setScope(host, user, null);
     if (known.role !== 'admin') await this.setRole(host, user, 'admin');
     if (!known.enabled) await this.setEnabled(host, user, true);
     return invitation;
@@ -116,11 +117,17 @@ export class Accounts {
     return this.byId(userId);
   }
 
-  /** Failures: `not-found`, `conflict` for the last administrator. */
+  /** Failures: `not-found`, `conflict` for the last administrator and for making one of somebody limited. */
   async setRole(actor: Actor, user: string, role: Role): Promise<UserRecord> {
     const known = this.#named(user);
     const audit = this.#entry(actor, 'user-role-changed', user, `${known.role} to ${role}`);
     return this.#keep(await this.#store.setRole(audit, known.id, role));
+  }
+
+  /** Limits a user to the locations of these names; null lifts it. Failures: `not-found`, `conflict` for administrators. */
+  async setScope(actor: Actor, user: string, locations: readonly string[] | null): Promise<UserRecord> {
+    const audit = this.#entry(actor, 'user-limited', user, locations?.join(', ') ?? 'everywhere');
+    return this.#keep(await this.#store.setScope(audit, this.#named(user).id, locations));
   }
 
   /** Failures: `not-found`, `conflict` for the last administrator. */

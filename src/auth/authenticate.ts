@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { ClientTrust } from '../model/client-trust.ts';
 import { Failure } from '../model/failure.ts';
 import { clockSkewSeconds, deviceDays, failedLoginsPerConnectionMax } from '../model/limits.ts';
-import type { AuthMode, Role } from '../model/user.ts';
+import { type AuthMode, permissionsOf, type Rights, type Role } from '../model/user.ts';
 import type { SessionRecord, Store, UserRecord } from '../store/store.ts';
 import type { Accounts } from './accounts.ts';
 import {
@@ -40,7 +40,7 @@ export interface Authentication {
 }
 
 /** Who is asking, as of this request. */
-export interface Principal {
+export interface Principal extends Rights {
   readonly userId: number;
   readonly user: string;
   readonly role: Role;
@@ -388,6 +388,6 @@ export class Identity {
   }
 }
 
-function named(user: UserRecord): Pick<Principal, 'userId' | 'user' | 'role'> {
-  return { userId: user.id, user: user.user, role: user.role };
+function named({ id, user, role, scope }: UserRecord): Pick<Principal, 'userId' | 'user' | 'role' | keyof Rights> {
+  return { userId: id, user, role, permissions: permissionsOf(role), scope };
 }

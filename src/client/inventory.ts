@@ -26,6 +26,7 @@ type Methods<Prefix extends string> = {
 /** A server's inventory as one user: a method for each command, `user.add` and its like below `user`, `server.status` below `server`. */
 export interface Inventory extends Methods<''> {
   readonly user: Methods<'user.'>;
+  readonly location: Methods<'location.'>;
   readonly server: Methods<'server.'>;
   /** Ends the connection. */
   close(): Promise<void>;

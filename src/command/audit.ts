@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { type AuditRecord, auditEvents } from '../model/audit.ts';
 import { closest } from '../model/closest.ts';
+import { Failure } from '../model/failure.ts';
 import { pageRowsDefault } from '../model/limits.ts';
 import { define } from './command.ts';
 import { cursor, formatTime, limit, time, userName } from './field.ts';
@@ -73,7 +74,12 @@ export const audit = define({
       return renderTable(columns, rows, screen) + more;
     },
   },
-  async handle({ since, until, limit = pageRowsDefault, ...filters }, { store }) {
+  async handle({ since, until, limit = pageRowsDefault, ...filters }, { store, principal }) {
+    if (principal.scope !== null) {
+      throw new Failure('forbidden', 'The audit log tells of all locations, and you are limited to some.', {
+        hint: 'Ask an administrator, or an auditor who is not limited.',
+      });
+    }
     const page = await store.auditRecords({
       ...filters,
       limit,

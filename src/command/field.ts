@@ -1,7 +1,13 @@
 import * as v from 'valibot';
 import type { Invitation } from '../auth/accounts.ts';
 import { Failure } from '../model/failure.ts';
-import { cursorCharactersMax, operationLinesMax, pageRowsMax, passwordCharactersMax } from '../model/limits.ts';
+import {
+  cursorCharactersMax,
+  operationLinesMax,
+  pageRowsMax,
+  passwordCharactersMax,
+  scopeLocationsMax,
+} from '../model/limits.ts';
 import { parseName, parseNote, userNamePattern, userNameRule } from '../model/name.ts';
 import { formatQuantity, parseQuantity, quantityRule } from '../model/quantity.ts';
 import { type ItemStock, type Movement, movementKinds } from '../model/stock.ts';
@@ -35,6 +41,18 @@ export const location = v.pipe(
   v.string(),
   v.description('the place where the stock is kept (default: main)'),
   parsedBy((text) => parseName(text, 'location')),
+);
+/** A place of somebody's own choice; without a default. */
+export const place = v.pipe(
+  v.string(),
+  v.description('the name of the location'),
+  parsedBy((text) => parseName(text, 'location')),
+);
+export const places = v.pipe(
+  v.array(place),
+  v.minLength(1, 'locations must not be empty'),
+  v.maxLength(scopeLocationsMax, `locations may be at most ${scopeLocationsMax}`),
+  v.description('the only locations that the user may know of'),
 );
 export const quantity = v.pipe(
   v.number((issue) => `${quantityRule} (got ${issue.received}).`),
@@ -143,6 +161,11 @@ export const grant = v.object({
 });
 export const user = v.object({ user: v.string(), role: v.string() });
 export const invitation = v.object({ user: v.string(), role: v.string(), code: v.string(), expiresAt: v.string() });
+
+/** The locations that somebody is limited to, for people; null: not limited. */
+export function renderPlaces(locations: readonly string[] | null): string {
+  return locations === null ? 'everywhere' : locations.join(', ') || 'nowhere';
+}
 
 /** RFC 3339 in UTC. */
 export function formatTime(milliseconds: number): string {

@@ -52,9 +52,10 @@ export const history = define({
       return renderTable(columns, rows, screen) + more;
     },
   },
-  async handle({ since, until, limit = pageRowsDefault, ...filters }, { store }) {
+  async handle({ since, until, limit = pageRowsDefault, ...filters }, { store, principal }) {
     const page = await store.history({
       ...filters,
+      scope: principal.scope,
       limit,
       since: since === undefined ? undefined : Date.parse(since),
       until: until === undefined ? undefined : Date.parse(until),

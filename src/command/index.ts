@@ -6,6 +6,8 @@ import { defineDiscover } from './discover.ts';
 import { enroll } from './enroll.ts';
 import { hello } from './hello.ts';
 import { history } from './history.ts';
+import { locationAdd } from './location/add.ts';
+import { locationList } from './location/list.ts';
 import { login } from './login.ts';
 import { logout } from './logout.ts';
 import { passwd } from './passwd.ts';
@@ -18,6 +20,7 @@ import { userAdd } from './user/add.ts';
 import { userDisable } from './user/disable.ts';
 import { userEdit } from './user/edit.ts';
 import { userEnable } from './user/enable.ts';
+import { userLimit } from './user/limit.ts';
 import { userList } from './user/list.ts';
 import { userReset } from './user/reset.ts';
 import { userUnlock } from './user/unlock.ts';
@@ -29,6 +32,8 @@ const table = [
   take,
   view,
   history,
+  locationAdd,
+  locationList,
   enroll,
   login,
   refresh,
@@ -39,6 +44,7 @@ const table = [
   userAdd,
   userList,
   userEdit,
+  userLimit,
   userDisable,
   userEnable,
   userReset,

@@ -16,7 +16,7 @@ export const login = definePublic({
   result: grant,
   async handle({ user, password, device }, { identity, server }) {
     const granted = await identity.login(user, password, device);
-    const notices = may(granted.role, 'server:read') ? (await server.state()).warnings : [];
+    const notices = may(identity.principal(), 'server:read') ? (await server.state()).warnings : [];
     return {
       ...granted,
       expiresAt: formatTime(granted.expiresAt),

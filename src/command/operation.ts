@@ -56,6 +56,7 @@ export async function applyOperation(
       note: params.note || null,
       allowNewCode,
       userId: call.principal.userId,
+      scope: call.principal.scope,
       credential: call.principal.credential,
       source: call.source,
     },

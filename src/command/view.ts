@@ -56,8 +56,8 @@ export const view = define({
       return renderTable(columns, rows, screen) + more;
     },
   },
-  async handle({ sort = 'name', limit = pageRowsDefault, ...filters }, { store }) {
-    const { items, cursor, seq } = await store.view({ ...filters, sort, limit });
+  async handle({ sort = 'name', limit = pageRowsDefault, ...filters }, { store, principal }) {
+    const { items, cursor, seq } = await store.view({ ...filters, scope: principal.scope, sort, limit });
     return { items: items.map(formatItem), ...(cursor === undefined ? {} : { cursor }), seq };
   },
 });

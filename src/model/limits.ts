@@ -17,6 +17,8 @@ export const pageRowsDefault = 100;
 export const pageRowsMax = 1000;
 export const cursorCharactersMax = 512;
 export const viewItemsMax = 100;
+/** Whoever works at more places than this is not limited; a page of `history` looks into the index of each. */
+export const scopeLocationsMax = 100;
 
 /** Before login a line carries at most a token or a password; strangers get no more room than that. */
 export const lineBytesMaxBeforeLogin = 4 * 1024;

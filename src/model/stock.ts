@@ -1,4 +1,5 @@
 import type { Thousandths } from './quantity.ts';
+import type { Scope } from './user.ts';
 
 /** The kinds of movement; a record's `kind` is one of these for ever. */
 export const movementKinds = ['add', 'take', 'count', 'move', 'undo', 'item'] as const;
@@ -7,6 +8,12 @@ export type MovementKind = (typeof movementKinds)[number];
 /** Where stock is kept unless somebody says otherwise. */
 export const defaultLocation = 'main';
 export const defaultUnit = 'pcs';
+
+/** A place where stock is kept. */
+export interface Location {
+  readonly id: number;
+  readonly name: string;
+}
 
 /** One line of an operation, as asked for. */
 export interface OperationLine {
@@ -25,6 +32,8 @@ export interface OperationIntent {
   /** `add` only: create items that are unknown even though their name is all digits. */
   readonly allowNewCode: boolean;
   readonly userId: number;
+  /** Where the user may do anything at all. */
+  readonly scope: Scope;
   /** How the user was authenticated: `session:ID`, `certificate:SERIAL`, or both with a space between. */
   readonly credential: string;
   /** The peer's IP address. */
@@ -39,9 +48,9 @@ export interface MovementResult {
   readonly balance: Thousandths;
   readonly seq: number;
   readonly at: number;
-  /** The line created its item. */
+  /** The line created its item; for a limited user: or made it visible to them. */
   readonly created: boolean;
-  /** The line took the item's total to or below its low-stock threshold. */
+  /** The line took the item's total to or below its low-stock threshold; not told to limited users, whose total it is not. */
   readonly low: boolean;
 }
 
@@ -77,6 +86,8 @@ export const stockSorts = ['name', '-name', 'quantity', '-quantity'] as const;
 export type StockSort = (typeof stockSorts)[number];
 
 export interface StockQuery {
+  /** Only what is, or was, at these locations exists for the one who asks. */
+  readonly scope: Scope;
   readonly items?: readonly string[] | undefined;
   readonly search?: string | undefined;
   readonly location?: string | undefined;
@@ -88,6 +99,8 @@ export interface StockQuery {
 }
 
 export interface HistoryQuery {
+  /** As in `StockQuery`. */
+  readonly scope: Scope;
   readonly item?: string | undefined;
   readonly user?: string | undefined;
   readonly location?: string | undefined;

@@ -26,14 +26,28 @@ export function permissionsOf(role: Role): readonly Permission[] {
   return roles[role];
 }
 
-/** The one rule of authorization: deny unless the role's list names the permission. */
-export function may(role: Role, permission: Permission): boolean {
-  return permissionsOf(role).includes(permission);
+/** The ids of the only locations that somebody may know of; null: all. */
+export type Scope = readonly number[] | null;
+
+/** All that the rule of authorization looks at. */
+export interface Rights {
+  readonly permissions: readonly Permission[];
+  readonly scope: Scope;
+}
+
+/** The one rule of authorization: deny unless the permission is listed and the location, if it is about one, is in scope. */
+export function may({ permissions, scope }: Rights, permission: Permission, locationId?: number): boolean {
+  return permissions.includes(permission) && (locationId === undefined || isWithin(scope, locationId));
+}
+
+/** The rule's second half, for the store: outside its scope a location does not exist. */
+export function isWithin(scope: Scope, locationId: number): boolean {
+  return scope === null || scope.includes(locationId);
 }
 
 /** The roles that have a permission, for the message of a refusal. */
 export function rolesWith(permission: Permission): readonly Role[] {
-  return roleNames.filter((role) => may(role, permission));
+  return roleNames.filter((role) => permissionsOf(role).includes(permission));
 }
 
 /** How a server decides who may talk to it: `auth.mode` (security.md 8). */

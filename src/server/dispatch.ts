@@ -93,10 +93,10 @@ function tellAudit(
   audit.refused({ ...refusal, subject: tried ?? null, actor: { user, credential, source } });
 }
 
-function assertMay({ role }: Principal, permission: Permission): void {
-  if (may(role, permission)) return;
+function assertMay(principal: Principal, permission: Permission): void {
+  if (may(principal, permission)) return;
   throw new Failure('forbidden', `Needs the permission ${permission} (roles ${rolesWith(permission).join(', ')}).`, {
-    hint: `You are ${role}. Ask an administrator.`,
+    hint: `You are ${principal.role}. Ask an administrator.`,
   });
 }
 

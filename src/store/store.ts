@@ -1,6 +1,14 @@
 import type { AuditEntry, AuditQuery, AuditRecord, RefusalCount } from '../model/audit.ts';
-import type { HistoryQuery, ItemStock, Movement, MovementResult, OperationIntent, StockQuery } from '../model/stock.ts';
-import type { Role } from '../model/user.ts';
+import type {
+  HistoryQuery,
+  ItemStock,
+  Location,
+  Movement,
+  MovementResult,
+  OperationIntent,
+  StockQuery,
+} from '../model/stock.ts';
+import type { Role, Scope } from '../model/user.ts';
 
 export interface UserRecord {
   /** Immutable and never reused; the `sub` of tokens. */
@@ -12,6 +20,8 @@ export interface UserRecord {
   readonly enabled: boolean;
   /** Counts the moments at which every token issued before became worthless. */
   readonly epoch: number;
+  /** The locations that the user is limited to, in the order of their ids; null: not limited. */
+  readonly scope: Scope;
   readonly createdAt: number;
 }
 
@@ -40,7 +50,7 @@ export interface Enrolment {
 export interface StockPage {
   readonly items: readonly ItemStock[];
   readonly cursor: string | undefined;
-  /** The ledger's size that the page shows. */
+  /** The last movement that the page shows: in a scope the last one there, 0 when there is none. */
   readonly seq: number;
 }
 
@@ -66,6 +76,11 @@ export interface LedgerHead {
  * promise resolves, or nothing happened. Intents that arrive while a commit runs share the next one, and one refused
  * intent never harms another. A refusal rejects with a `Failure`; `storage` means that nothing was changed,
  * `unconfirmed` that the intent may or may not survive and should be repeated with the same operation id.
+ *
+ * A scope that is not null makes an answer, or a refusal, what it would be if nothing had ever happened at any other
+ * location, nor any other location existed. What shines through: sequence numbers have gaps, and an item that `apply`
+ * makes visible has the name, the precision and the threshold that it was given elsewhere, may be archived, and may
+ * have as many elsewhere as an item may have.
  */
 export interface Store {
   /** Names this store, and so the issuer of its tokens; made when the store is created. */
@@ -74,6 +89,7 @@ export interface Store {
   /**
    * Appends the operation's movements and changes the balances they name. The same operation of the same user again
    * returns the first result; with another body it is a `conflict`. `now` never takes the ledger's time backwards.
+   * The scope is looked at first: of an operation that names a location outside, nothing is said but `not-found`.
    * Failures: `not-found` (unknown item or location), `out-of-stock`, `conflict`, `bad-params` (precision, 10^12).
    */
   apply(intent: OperationIntent, now: number): Promise<readonly MovementResult[]>;
@@ -82,9 +98,16 @@ export interface Store {
    * `cursor` is good for the same sort. Failures: `not-found` (unknown item or location), `bad-params` (cursor, search).
    */
   view(query: StockQuery): Promise<StockPage>;
-  /** Newest first. `since` and `until` both belong to the time asked for. Failures: `not-found`, `bad-params`. */
+  /**
+   * Newest first. `since` and `until` both belong to the time asked for. Failures: `not-found` (in a scope an unknown user
+   * is somebody who did nothing there), `bad-params`.
+   */
   history(query: HistoryQuery): Promise<HistoryPage>;
   head(): Promise<LedgerHead>;
+  /** The locations in the order in which they were added. */
+  locations(scope: Scope): Promise<readonly Location[]>;
+  /** Failures: `conflict` when a location has this name, however it is spelled. */
+  addLocation(audit: AuditEntry, name: string): Promise<Location>;
 
   // What changes who may do what takes the entry of the audit log that says so: both are written, or neither. `storage`
   // when the log cannot be written.
@@ -92,8 +115,10 @@ export interface Store {
   users(): Promise<readonly UserRecord[]>;
   /** Failures: `conflict` when the name was ever used. */
   addUser(audit: AuditEntry, user: string, role: Role, enrolment: Enrolment | null, now: number): Promise<UserRecord>;
-  /** Failures: `conflict` when nobody enabled and enrolled would be left as an administrator. */
+  /** Failures: `conflict` when nobody enabled and enrolled, or somebody limited, would be an administrator. */
   setRole(audit: AuditEntry, userId: number, role: Role): Promise<UserRecord>;
+  /** Limits a user to the locations of these names, or with null to none. Failures: `not-found`, `conflict` for an administrator. */
+  setScope(audit: AuditEntry, userId: number, locations: readonly string[] | null): Promise<UserRecord>;
   /** Disabling ends the user's sessions and makes their tokens worthless. Failures: as `setRole`. */
   setEnabled(audit: AuditEntry, userId: number, enabled: boolean): Promise<UserRecord>;
   /**

@@ -1,9 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { commands } from '../../src/command/index.ts';
 import { may, permissionsOf, roleNames, rolesWith } from '../../src/model/user.ts';
 import { startServer } from '../support/server.ts';
 import { shareServer } from '../support/shared-server.ts';
-import { enrollAdministrator, enrollUser, openAs, WireClient } from '../support/wire-client.ts';
+import { enrollAdministrator, enrollUser, openAs, WireClient, type WireReply } from '../support/wire-client.ts';
 
 const server = shareServer();
 
@@ -14,8 +15,18 @@ const permissions = [...new Set(commands.map(({ permission }) => permission))].f
 test('a role may what its list names and nothing else, by name and not by likeness', () => {
   for (const role of roleNames) {
     for (const permission of permissions) {
-      expect(may(role, permission)).toBe(permissionsOf(role).includes(permission));
-      expect(rolesWith(permission).includes(role)).toBe(may(role, permission));
+      const allowed = permissionsOf(role).includes(permission);
+      const rights = { permissions: permissionsOf(role), scope: null };
+      expect(may(rights, permission)).toBe(allowed);
+      expect(may(rights, permission, 7)).toBe(allowed);
+      expect(rolesWith(permission).includes(role)).toBe(allowed);
+      const limited = { ...rights, scope: [3, 7] };
+      expect([may(limited, permission), may(limited, permission, 7), may(limited, permission, 8)]).toEqual([
+        allowed,
+        allowed,
+        false,
+      ]);
+      expect(may({ ...rights, scope: [] }, permission, 7)).toBe(false);
     }
   }
 });
@@ -70,4 +81,134 @@ test('two administrators who disable each other at once do not both succeed', as
   expect(replies.filter((reply) => reply?.result)).toHaveLength(1);
   await own.restart();
   expect(await (await WireClient.open(own)).ask('hello')).toHaveProperty('result');
+});
+
+describe('somebody limited to locations', () => {
+  /** A server with a cellar, Soap at main, Salt in both, and a clerk on an open connection who is limited to the cellar. */
+  async function openCellar(role = 'clerk') {
+    const own = await startServer();
+    const administrator = await WireClient.open(own);
+    await enrollAdministrator(own, administrator);
+    await administrator.ask('location.add', { location: 'cellar' });
+    const add = (item: string, quantity: number, location: string) =>
+      administrator.ask('add', { item, quantity, location, operation: randomUUID() });
+    await add('Soap', 200, 'main');
+    await add('Salt', 7, 'main');
+    await add('Salt', 5, 'cellar');
+    const { client } = await enrollUser(own, administrator, 'clara', role);
+    const limit = (params: object) => administrator.ask('user.limit', { user: 'clara', ...params });
+    return { own, administrator, client, limit };
+  }
+
+  /** A reply without its request's number, and with one name in the place of another. */
+  const masked = (reply: WireReply | undefined, name: string) =>
+    JSON.parse(
+      JSON.stringify(reply?.error)
+        .replaceAll(name, 'NAME')
+        .replace(/"request":"[^"]*"/, '"request":""'),
+    );
+
+  test('knows of no other from the next request on, on an open connection, and until the limit is lifted', async () => {
+    const { client, limit } = await openCellar();
+    const add = () => client.ask('add', { item: 'Soap', quantity: 1, operation: randomUUID() });
+    expect(await add()).toMatchObject({ result: { balance: 201 } });
+    expect(await limit({ locations: ['CELLAR'] })).toMatchObject({
+      result: { user: 'clara', role: 'clerk', locations: ['cellar'] },
+    });
+    expect(await client.ask('view')).toMatchObject({
+      result: { items: [{ item: 'Salt', quantity: 5, locations: [{ location: 'cellar', quantity: 5 }] }], seq: 3 },
+    });
+    expect((await client.ask('history'))?.result?.['movements']).toMatchObject([{ seq: 3, location: 'cellar' }]);
+    expect((await client.ask('location.list'))?.result).toEqual({ locations: [{ location: 'cellar' }] });
+    expect((await client.ask('whoami'))?.result).toMatchObject({ locations: ['cellar'] });
+    expect(await add()).toMatchObject({
+      error: { message: 'No location "main".', data: { code: 'not-found', hint: 'Known locations: cellar.' } },
+    });
+    expect(await limit({ everywhere: true })).toMatchObject({ result: { locations: null } });
+    expect(await add()).toMatchObject({ result: { balance: 202 } });
+    expect((await client.ask('whoami'))?.result).not.toHaveProperty('locations');
+  });
+
+  test('is told of a location or an item outside what is told of one that nobody has', async () => {
+    const { client, limit } = await openCellar();
+    await limit({ locations: ['cellar'] });
+    const operation = randomUUID();
+    const ways = [
+      (location: string) => client.ask('view', { location }),
+      (location: string) => client.ask('history', { location }),
+      (location: string) => client.ask('add', { item: 'Salt', quantity: 1, location, operation }),
+      (location: string) => client.ask('take', { item: 'Salt', quantity: 1, location, operation }),
+      (location: string) =>
+        client.ask('take', {
+          lines: [
+            { item: 'None', quantity: 1, location: 'cellar' },
+            { item: 'Salt', quantity: 1, location },
+          ],
+          operation,
+        }),
+    ];
+    for (const ask of ways) {
+      const outside = await ask('main');
+      expect(outside?.error).toMatchObject({ code: 1005, message: 'No location "main".' });
+      expect(masked(outside, 'main')).toEqual(masked(await ask('nowhere'), 'nowhere'));
+    }
+    const itemWays = [
+      (item: string) => client.ask('view', { items: ['Salt', item] }),
+      (item: string) => client.ask('history', { item }),
+      (item: string) => client.ask('take', { item, quantity: 1, location: 'cellar', operation }),
+    ];
+    for (const ask of itemWays) {
+      const outside = await ask('Soap');
+      expect(outside?.error).toMatchObject({ code: 1005, message: 'No item "Soap".' });
+      expect(masked(outside, 'Soap')).toEqual(masked(await ask('Gold'), 'Gold'));
+    }
+    const others = await client.ask('history', { user: 'nobody' });
+    expect(others?.result).toEqual({ movements: [] });
+  });
+
+  test('adds no location, also as a manager', async () => {
+    const { client, limit } = await openCellar('manager');
+    await limit({ locations: ['cellar'] });
+    const refused = { error: { code: 1004, message: expect.stringContaining('limited to some locations') } };
+    expect(await client.ask('location.add', { location: 'attic' })).toMatchObject(refused);
+    expect(await client.ask('location.add', { location: 'main' })).toMatchObject(refused);
+    await limit({ everywhere: true });
+    expect((await client.ask('location.add', { location: 'attic' }))?.result).toEqual({ location: 'attic' });
+    expect(await client.ask('location.add', { location: 'Attic' })).toMatchObject({ error: { code: 1006 } });
+  });
+
+  test('is limited by an administrator only, to known locations, and is none', async () => {
+    const { administrator, client, limit } = await openCellar();
+    expect(await client.ask('user.limit', { user: 'clara', everywhere: true })).toMatchObject({
+      error: { code: 1004 },
+    });
+    for (const params of [{}, { locations: [] }, { everywhere: false }, { locations: ['main'], everywhere: true }]) {
+      expect((await limit(params))?.error, JSON.stringify(params)).toMatchObject({ data: { code: 'bad-params' } });
+    }
+    expect(await limit({ locations: ['main', 'attic'] })).toMatchObject({
+      error: { message: 'No location "attic".', data: { hint: 'Known locations: main, cellar.' } },
+    });
+    expect(await limit({ user: 'nobody', everywhere: true })).toMatchObject({ error: { code: 1005 } });
+    expect(await limit({ user: 'admin', locations: ['main'] })).toMatchObject({ error: { code: 1006 } });
+    await limit({ locations: ['cellar', 'main'] });
+    expect(await administrator.ask('user.edit', { user: 'clara', role: 'admin' })).toMatchObject({
+      error: { code: 1006 },
+    });
+    expect((await administrator.ask('user.list'))?.result?.['users']).toMatchObject([
+      { user: 'admin', locations: null },
+      { user: 'clara', locations: ['main', 'cellar'] },
+    ]);
+  });
+
+  test('becomes the first administrator again, without the limit, when nobody else can be', async () => {
+    const { own, administrator } = await openCellar();
+    const { client: boss } = await enrollUser(own, administrator, 'boss', 'admin');
+    await boss.ask('user.edit', { user: 'admin', role: 'clerk' });
+    expect(await boss.ask('user.limit', { user: 'admin', locations: ['cellar'] })).toHaveProperty('result');
+    expect(await boss.ask('user.reset', { user: 'boss' })).toHaveProperty('result');
+    await own.restart();
+    const again = await WireClient.open(own);
+    expect(await enrollAdministrator(own, again)).toMatchObject({ user: 'admin', role: 'admin' });
+    expect((await again.ask('view'))?.result?.['items']).toHaveLength(2);
+  });
 });

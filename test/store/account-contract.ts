@@ -13,6 +13,7 @@ export function accountContract(get: () => Fixture): void {
       passwordHash: null,
       enabled: true,
       epoch: 0,
+      scope: null,
       createdAt: 77,
     });
     await fixture.store.setEnabled(note, added.id, false);

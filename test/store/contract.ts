@@ -8,6 +8,7 @@ import { accountContract } from './account-contract.ts';
 import { intentOf, note } from './intent.ts';
 import { ledgerContract } from './ledger-contract.ts';
 import { modelContract } from './model-contract.ts';
+import { scopeContract } from './scope-contract.ts';
 import { viewContract } from './view-contract.ts';
 
 /** Opens the store that lives in a folder; again after it was closed. */
@@ -52,6 +53,7 @@ export function storeContract(name: string, open: OpenStore): void {
     viewContract(get);
     accountContract(get);
     modelContract(get);
+    scopeContract(get);
   });
 }
 
@@ -156,7 +158,7 @@ function operationContract(get: () => Fixture): void {
     expect(take).toMatchObject({ code: 'out-of-stock', message: 'Only 5 Maggi at main; 6 asked.' });
     expect(add).toMatchObject({ code: 'not-found', message: expect.stringContaining('scanned code') });
     expect(await store.head()).toEqual(before);
-    const { items } = await store.view({ sort: 'name', limit: 10 });
+    const { items } = await store.view({ scope: null, sort: 'name', limit: 10 });
     expect(items).toMatchObject([{ item: 'Maggi', quantity: 12_000 }]);
   });
 
@@ -167,7 +169,7 @@ function operationContract(get: () => Fixture): void {
     );
     const settled = await Promise.allSettled([...calls, store.setRole(note, 999, 'viewer')]);
     expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(40);
-    const { items } = await store.view({ sort: 'name', limit: 10 });
+    const { items } = await store.view({ scope: null, sort: 'name', limit: 10 });
     expect(items).toMatchObject([{ item: 'Soap', quantity: 40_000 }]);
   });
 

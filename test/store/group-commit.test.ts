@@ -34,7 +34,7 @@ function run(...wanted: readonly (readonly [Method, ...unknown[]])[]): readonly 
 }
 
 const add = (pieces: number) => ['apply', intentOf('add', [['Soap', pieces]]), 1] as const;
-const count = ['view', { sort: 'name', limit: 1 }] as const;
+const count = ['view', { scope: null, sort: 'name', limit: 1 }] as const;
 const showing = (pieces: number) =>
   expect.objectContaining({ items: [expect.objectContaining({ quantity: pieces * 1000 })] });
 
@@ -82,7 +82,7 @@ test('an archived item takes part in no operation, and crossing the low-stock th
   run(add(3));
   const lows = [1, 1, 1].map(() => run(['apply', intentOf('take', [['Soap', 1]]), 1])[0]);
   expect(lows).toMatchObject([[{ low: false }], [{ low: true }], [{ low: false }]]);
-  expect(run(['view', { sort: 'name', limit: 9, low: true }])).toEqual([showing(1)]);
+  expect(run(['view', { scope: null, sort: 'name', limit: 9, low: true }])).toEqual([showing(1)]);
   files.database.script('UPDATE item SET archived_at = 1');
   commits = new GroupCommit(files.database, () => undefined);
   expect(run(add(1), count)).toEqual(['conflict', expect.objectContaining({ items: [] })]);

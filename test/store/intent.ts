@@ -19,6 +19,7 @@ export function intentOf(
     note: null,
     allowNewCode: false,
     userId: 1,
+    scope: null,
     credential: 'session:test',
     source: '127.0.0.1',
     ...more,

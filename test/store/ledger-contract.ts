@@ -17,7 +17,7 @@ export async function wholeHistory(store: Store, limit = 1000): Promise<readonly
   const movements: Movement[] = [];
   let cursor: string | undefined;
   do {
-    const page = await store.history({ limit, cursor });
+    const page = await store.history({ scope: null, limit, cursor });
     movements.push(...page.movements);
     cursor = page.cursor;
   } while (cursor !== undefined);
@@ -82,8 +82,8 @@ export function ledgerContract(get: () => Fixture): void {
     await store.apply(intentOf('add', [['Towel', 5]], { userId: id }), 20);
     await store.apply(intentOf('take', [['soap', 2]]), 30);
     const seqs = async (query: Partial<Parameters<Store['history']>[0]>) =>
-      (await store.history({ limit: 10, ...query })).movements.map((movement) => movement.seq);
-    expect((await store.history({ limit: 10 })).movements.at(-1)).toEqual({
+      (await store.history({ scope: null, limit: 10, ...query })).movements.map((movement) => movement.seq);
+    expect((await store.history({ scope: null, limit: 10 })).movements.at(-1)).toEqual({
       seq: 1,
       at: 10,
       kind: 'add',
@@ -111,14 +111,14 @@ export function ledgerContract(get: () => Fixture): void {
     const { store } = get();
     const add = () => store.apply(intentOf('add', [['Soap', 1]]), 1);
     await Promise.all(Array.from({ length: 10 }, add));
-    const first = await store.history({ limit: 4 });
+    const first = await store.history({ scope: null, limit: 4 });
     await add();
-    const second = await store.history({ limit: 4, cursor: first.cursor });
-    const third = await store.history({ limit: 4, cursor: second.cursor });
+    const second = await store.history({ scope: null, limit: 4, cursor: first.cursor });
+    const third = await store.history({ scope: null, limit: 4, cursor: second.cursor });
     const seqs = [first, second, third].flatMap((page) => page.movements.map((movement) => movement.seq));
     expect(seqs).toEqual([10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
     expect(third.cursor).toBeUndefined();
-    await expect(store.history({ limit: 4, cursor: 'x' })).rejects.toMatchObject({
+    await expect(store.history({ scope: null, limit: 4, cursor: 'x' })).rejects.toMatchObject({
       code: 'bad-params',
       message: 'cursor is not one that history returned.',
     });

@@ -58,7 +58,7 @@ export function modelContract(get: () => Fixture): void {
       sent.push(...intents);
       if (batch % 25 === 24) await fixture.reopen();
     }
-    const { items } = await fixture.store.view({ sort: 'name', limit: 100 });
+    const { items } = await fixture.store.view({ scope: null, sort: 'name', limit: 100 });
     expect(new Map(items.map((item) => [item.item, item.quantity]))).toEqual(model.stock);
     const sums = new Map<string, number>();
     for (const { item, delta } of await wholeHistory(fixture.store)) sums.set(item, (sums.get(item) ?? 0) + delta);

@@ -11,7 +11,7 @@ import { intentOf, type Line, note } from './intent.ts';
 async function findAll(store: Store, query: Partial<HistoryQuery>): Promise<readonly Movement[]> {
   const found: Movement[] = [];
   for (let cursor: string | undefined; ; ) {
-    const page = await store.history({ limit: 700, ...query, cursor });
+    const page = await store.history({ scope: null, limit: 700, ...query, cursor });
     found.push(...page.movements);
     if (page.cursor === undefined) return found;
     cursor = page.cursor;

@@ -5,7 +5,7 @@ import type { Fixture } from './contract.ts';
 import { intentOf } from './intent.ts';
 
 async function names(store: Store, query: Partial<StockQuery>): Promise<readonly string[]> {
-  const { items } = await store.view({ sort: 'name', limit: 100, ...query });
+  const { items } = await store.view({ scope: null, sort: 'name', limit: 100, ...query });
   return items.map((item) => item.item);
 }
 
@@ -21,7 +21,7 @@ export function viewContract(get: () => Fixture): void {
       1,
     );
     await store.apply(intentOf('take', [['Towel', 3]]), 2);
-    const { items, seq, cursor } = await store.view({ sort: 'name', limit: 10 });
+    const { items, seq, cursor } = await store.view({ scope: null, sort: 'name', limit: 10 });
     expect(items.map((item) => item.item)).toEqual(['maggi', 'Soap', 'Towel']);
     expect(items[0]).toEqual({
       item: 'maggi',
@@ -86,7 +86,7 @@ export function viewContract(get: () => Fixture): void {
     await store.apply(intentOf('add', [['STRASSE', 1]]), 1);
     await store.apply(intentOf('add', [['ＳＴＲＡＳＳＥ', 1]]), 1);
     expect(await names(store, { items: ['strasse'] })).toEqual(['Straße']);
-    expect((await store.view({ sort: 'name', limit: 1 })).items[0]?.quantity).toBe(3000);
+    expect((await store.view({ scope: null, sort: 'name', limit: 1 })).items[0]?.quantity).toBe(3000);
   });
 
   test.each(stockSorts)('pages sorted by %s neither skip nor repeat', async (sort) => {
@@ -97,7 +97,7 @@ export function viewContract(get: () => Fixture): void {
     const paged: string[] = [];
     let cursor: string | undefined;
     do {
-      const page = await store.view({ sort, limit: 5, cursor });
+      const page = await store.view({ scope: null, sort, limit: 5, cursor });
       paged.push(...page.items.map((item) => item.item));
       cursor = page.cursor;
     } while (cursor !== undefined);
@@ -115,16 +115,18 @@ export function viewContract(get: () => Fixture): void {
       ]),
       1,
     );
-    const { cursor } = await store.view({ sort: '-name', limit: 1 });
+    const { cursor } = await store.view({ scope: null, sort: '-name', limit: 1 });
     if (cursor === undefined) throw new Error('There are two items.');
     expect(cursor.length).toBeLessThanOrEqual(512);
     const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
     for (const bad of ['', 'x', `${cursor}=`, encoded(null), encoded(['name', 'a', -1]), encoded(['name', 1, 1])]) {
-      await expect(store.view({ sort: 'name', limit: 1, cursor: bad })).rejects.toMatchObject({
+      await expect(store.view({ scope: null, sort: 'name', limit: 1, cursor: bad })).rejects.toMatchObject({
         code: 'bad-params',
         message: 'cursor is not one that view returned.',
       });
     }
-    await expect(store.view({ sort: 'quantity', limit: 1, cursor })).rejects.toMatchObject({ code: 'bad-params' });
+    await expect(store.view({ scope: null, sort: 'quantity', limit: 1, cursor })).rejects.toMatchObject({
+      code: 'bad-params',
+    });
   });
 }

@@ -28,7 +28,7 @@ export function buildProgram(environment: ShellOptions, version: string): Words 
     .option('--key <file>', 'the key of that certificate (PEM)')
     .addHelpText('after', examplesText(['secure-inv login', 'secure-inv add Maggi 200', 'secure-inv view']))
     .configureOutput({ outputError: () => undefined }) // What it refuses is printed once, in our form.
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, minWidthToWrap: 30 })
     .showSuggestionAfterError(true)
     .exitOverride(refuseUsage([]));
   const shell: Shell = { program, options: () => ({ ...environment, ...given(program.opts()) }) };

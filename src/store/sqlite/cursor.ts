@@ -1,31 +1,32 @@
 import { Failure } from '../../model/failure.ts';
 import { type StockSort, stockSorts } from '../../model/stock.ts';
 
-/** Where a page of `view` ended: the last item's id, and its name or quantity. */
+/** Where a page of `view` ended: the last item, and how much there was of it. */
 export interface StockPosition {
   readonly sort: StockSort;
-  readonly last: string | number;
-  readonly id: number;
+  readonly item: string;
+  readonly quantity: number;
 }
 
-/** An opaque cursor. It holds the name and not the key, which can be 18 times as long in another normal form. */
-export function formatStockCursor({ sort, last, id }: StockPosition): string {
-  return encode([sort, last, id]);
+/**
+ * An opaque cursor. It holds the name and not the key, which can be 18 times as long in another normal form, and not the
+ * id, which tells how many items there are elsewhere.
+ */
+export function formatStockCursor({ sort, item, quantity }: StockPosition): string {
+  return encode([sort, item, quantity]);
 }
 
 /** The position in a cursor that `view` returned for the same sort. Failures: `bad-params`. */
 export function parseStockCursor(cursor: string, sort: StockSort): StockPosition {
   const fields = decode(cursor, 'view');
   if (!Array.isArray(fields) || fields.length !== 3) throw badCursor('view');
-  const [cursorSort, last, id]: readonly unknown[] = fields;
+  const [cursorSort, item, quantity]: readonly unknown[] = fields;
   const known = stockSorts.find((candidate) => candidate === cursorSort);
-  if (known === undefined || !isSeq(id)) throw badCursor('view');
+  if (known === undefined || typeof item !== 'string' || !isQuantity(quantity)) throw badCursor('view');
   if (known !== sort) {
     throw new Failure('bad-params', `cursor is one of a view sorted by ${known}.`, { hint: `Keep --sort ${known}.` });
   }
-  const isByName = sort === 'name' || sort === '-name';
-  if (isByName ? typeof last !== 'string' : !Number.isSafeInteger(last)) throw badCursor('view');
-  return { sort, last: typeof last === 'string' ? last : Number(last), id };
+  return { sort, item, quantity };
 }
 
 /** Where a page of `history` ended: its last movement. */
@@ -70,6 +71,10 @@ function decode(cursor: string, command: string): unknown {
 
 function isSeq(value: unknown): value is number {
   return Number.isSafeInteger(value) && Number(value) >= 1;
+}
+
+function isQuantity(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
 function badCursor(command: string): Failure {

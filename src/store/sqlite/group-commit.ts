@@ -4,6 +4,7 @@ import { addAudit, addRefusals, forgetAudit, readAudit } from './audit.ts';
 import { type Database, sqliteBusy, sqliteCode, sqliteConstraint, sqliteFull } from './database.ts';
 import { readHistory } from './history.ts';
 import { readHead } from './ledger.ts';
+import { addLocation, listLocations } from './locations.ts';
 import { type Call, formatError, isWrite, type Methods, type Reply } from './message.ts';
 import { addDevice, addSession, endSession, hasDevice, listSessions, rotateSession } from './sessions.ts';
 import { Stock } from './stock.ts';
@@ -147,6 +148,7 @@ function methodsOf(db: Database, stock: Stock): Methods {
     apply: (intent, now) => stock.apply(intent, now),
     addUser: audited(users.addUser),
     setRole: audited(users.setRole),
+    setScope: audited(users.setScope),
     setEnabled: audited(users.setEnabled),
     setPassword: audited(users.setPassword),
     setPasswordHash: (...args) => db.within(() => users.setPasswordHash(db, ...args)),
@@ -157,6 +159,7 @@ function methodsOf(db: Database, stock: Stock): Methods {
     rotateSession: (...args) => db.within(() => rotateSession(db, ...args)),
     endSession: audited(endSession),
     addDevice: (...args) => db.within(() => addDevice(db, ...args)),
+    addLocation: audited(addLocation),
     audit: (entry) => db.within(() => addAudit(db, entry)),
     auditRefusals: (refusals) => db.within(() => addRefusals(db, refusals)),
     forgetAudit: (...args) => db.within(() => forgetAudit(db, ...args)),
@@ -164,6 +167,7 @@ function methodsOf(db: Database, stock: Stock): Methods {
     view: (query) => viewStock(db, query),
     history: (query) => readHistory(db, query),
     head: () => readHead(db),
+    locations: (scope) => listLocations(db, scope),
     users: () => users.listUsers(db),
     throttles: () => users.listThrottles(db),
     sessions: (now) => listSessions(db, now),

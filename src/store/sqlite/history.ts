@@ -1,6 +1,7 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { Failure } from '../../model/failure.ts';
 import type { HistoryQuery, Movement, MovementKind } from '../../model/stock.ts';
+import type { Scope } from '../../model/user.ts';
 import type { HistoryPage } from '../store.ts';
 import { formatHistoryCursor, parseHistoryCursor } from './cursor.ts';
 import type { Database } from './database.ts';
@@ -30,20 +31,23 @@ export function readHistory(database: Database, query: HistoryQuery): HistoryPag
   const first = query.since === undefined ? 1 : firstSeqFrom(database, query.since, size);
   const end = query.until === undefined ? size + 1 : firstSeqFrom(database, query.until + 1, size);
   const before = query.cursor === undefined ? end : Math.min(end, parseHistoryCursor(query.cursor));
-  const rows = findRows(database, filtersOf(database, query), first, before, query.limit + 1);
+  const filters = filtersOf(database, query);
+  const rows = findRows(database, filters, query.scope, first, before, query.limit + 1);
   const page = rows.slice(0, query.limit);
   const last = rows.length > query.limit ? page.at(-1) : undefined;
   return { movements: page.map(movementOf), cursor: last && formatHistoryCursor(last.seq) };
 }
 
-/** Column by column, the value that is asked for. */
-type Filters = ReadonlyMap<IndexedColumn | 'kind', SQLInputValue>;
+/** Column by column, the value that is asked for; in a scope also the JSON of those that a location may have. */
+type Filter = IndexedColumn | 'kind' | 'scope';
+type Filters = ReadonlyMap<Filter, SQLInputValue>;
 
-function filtersOf(database: Database, { item, user, location, kind }: HistoryQuery): Filters {
-  const filters = new Map<IndexedColumn | 'kind', SQLInputValue>();
-  if (item !== undefined) filters.set('item_id', itemIdOf(database, item));
-  if (user !== undefined) filters.set('user_id', userIdOf(database, user));
-  if (location !== undefined) filters.set('location_id', findLocation(database, location).id);
+function filtersOf(database: Database, { item, user, location, kind, scope }: HistoryQuery): Filters {
+  const filters = new Map<Filter, SQLInputValue>();
+  if (item !== undefined) filters.set('item_id', itemIdOf(database, item, scope));
+  if (user !== undefined) filters.set('user_id', userIdOf(database, user, scope));
+  if (location !== undefined) filters.set('location_id', findLocation(database, location, scope).id);
+  else if (scope !== null) filters.set('scope', JSON.stringify(scope));
   if (kind !== undefined) filters.set('kind', kind);
   return filters;
 }
@@ -52,18 +56,49 @@ function filtersOf(database: Database, { item, user, location, kind }: HistoryQu
 function findRows(
   database: Database,
   filters: Filters,
+  scope: Scope,
   first: number,
   before: number,
   limit: number,
 ): readonly MovementRow[] {
-  const column = [...filters.keys()].find((filter) => filter !== 'kind');
-  if (column === undefined) return selectRows(database, 'movement', filters, first, before, limit);
+  const column = [...filters.keys()].find(isColumn);
+  if (column === undefined && !filters.has('scope'))
+    return selectRows(database, 'movement', filters, first, before, limit);
   const waiting = readIndexed(database) + 1;
   const rows = selectRows(database, 'movement', filters, Math.max(first, waiting), before, limit);
   if (rows.length === limit) return rows;
-  const index = movementIndexes[column];
-  const indexed = selectRows(database, index, filters, first, Math.min(before, waiting), limit - rows.length);
+  const end = Math.min(before, waiting);
+  const left = limit - rows.length;
+  const indexed =
+    column === undefined
+      ? mergeLocations(database, filters, scope ?? [], first, end, left)
+      : selectRows(database, movementIndexes[column], filters, first, end, left);
   return [...rows, ...indexed];
+}
+
+/** The newest rows of several locations by way of their index, one location after another. */
+function mergeLocations(
+  database: Database,
+  filters: Filters,
+  locations: readonly number[],
+  first: number,
+  before: number,
+  limit: number,
+): readonly MovementRow[] {
+  let newest: readonly MovementRow[] = [];
+  for (const location of locations) {
+    // Of the next location only what is newer than the oldest row of a page that is full already.
+    const from = newest.length === limit ? (newest.at(-1)?.seq ?? first) : first;
+    const here = new Map(filters).set('location_id', location);
+    here.delete('scope');
+    const rows = selectRows(database, movementIndexes.location_id, here, from, before, limit);
+    newest = [...newest, ...rows].sort((a, b) => b.seq - a.seq).slice(0, limit);
+  }
+  return newest;
+}
+
+function isColumn(filter: Filter): filter is IndexedColumn {
+  return filter !== 'kind' && filter !== 'scope';
 }
 
 /** Rows by way of `table`: an index, or the movements themselves, one by one. */
@@ -75,8 +110,11 @@ function selectRows(
   before: number,
   limit: number,
 ): readonly MovementRow[] {
-  const isIndex = (filter: IndexedColumn | 'kind') => filter !== 'kind' && movementIndexes[filter] === table;
-  const conditions = [...filters.keys()].map((filter) => `AND ${isIndex(filter) ? table : 'movement'}.${filter} = ?`);
+  const conditions = [...filters.keys()].map((filter) => {
+    if (filter === 'scope') return 'AND movement.location_id IN (SELECT value FROM json_each(?))';
+    const isIndex = isColumn(filter) && movementIndexes[filter] === table;
+    return `AND ${isIndex ? table : 'movement'}.${filter} = ?`;
+  });
   // CROSS keeps the index outside, so that its order is the rows' and a page ends the search.
   const join = table === 'movement' ? '' : `CROSS JOIN movement ON movement.seq = ${table}.seq`;
   return database.all<MovementRow>(
@@ -109,10 +147,13 @@ function firstSeqFrom(database: Database, time: number, size: number): number {
   return low;
 }
 
-function userIdOf(database: Database, name: string): number {
+/** Has done nothing, and never will: ids begin at 1. */
+const nobody = 0;
+
+/** In a scope nobody learns who there is elsewhere: an unknown user is one who did nothing here. */
+function userIdOf(database: Database, name: string, scope: Scope): number {
   const row = database.get<{ id: number }>('SELECT id FROM user WHERE name = ?', name);
-  if (!row) {
-    throw new Failure('not-found', `No user ${JSON.stringify(name)}.`);
-  }
-  return row.id;
+  if (row) return row.id;
+  if (scope !== null) return nobody;
+  throw new Failure('not-found', `No user ${JSON.stringify(name)}.`);
 }

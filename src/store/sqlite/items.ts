@@ -2,6 +2,7 @@ import { Failure } from '../../model/failure.ts';
 import { canonicalKey } from '../../model/name.ts';
 import type { Thousandths } from '../../model/quantity.ts';
 import { defaultUnit } from '../../model/stock.ts';
+import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
 
 /** Hot items stay in memory; so many cost about 10 MB, whatever the store has. */
@@ -15,7 +16,7 @@ export interface StockedItem {
   readonly lowAt: Thousandths | null;
   readonly isArchived: boolean;
   total: Thousandths;
-  /** By location id; absent is 0. */
+  /** By location id; absent is 0, of an item that was never there. */
   readonly balances: Map<number, Thousandths>;
 }
 
@@ -135,13 +136,21 @@ export function findItemId(database: Database, key: string): number | undefined 
   return database.get<{ item_id: number }>('SELECT item_id FROM item_key WHERE key = ?', key)?.item_id;
 }
 
-/** The item that a name, SKU or barcode means. Failures: `not-found`. */
-export function itemIdOf(database: Database, name: string): number {
+/** The item that a name, SKU or barcode means. Failures: `not-found`, also for one that the scope does not show. */
+export function itemIdOf(database: Database, name: string, scope: Scope): number {
   const id = findItemId(database, canonicalKey(name));
-  if (id === undefined) {
-    throw new Failure('not-found', `No item ${JSON.stringify(name)}.`, { hint: 'See what there is: secure-inv view' });
-  }
-  return id;
+  if (id !== undefined && (scope === null || wasAt(database, id, scope))) return id;
+  throw new Failure('not-found', `No item ${JSON.stringify(name)}.`, { hint: 'See what there is: secure-inv view' });
+}
+
+/** What makes an item visible in a scope: a balance at one of its locations, be it 0. As `wasAt` in the file. */
+export function isVisible({ balances }: StockedItem, scope: Scope): boolean {
+  return scope === null || scope.some((location) => balances.has(location));
+}
+
+function wasAt(database: Database, id: number, locations: readonly number[]): boolean {
+  const sql = 'SELECT 1 FROM balance WHERE item_id = ? AND location_id IN (SELECT value FROM json_each(?)) LIMIT 1';
+  return database.get(sql, id, JSON.stringify(locations)) !== undefined;
 }
 
 function trim(cache: Map<unknown, unknown>): void {

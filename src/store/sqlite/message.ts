@@ -6,6 +6,7 @@ export const writeMethods = [
   'apply',
   'addUser',
   'setRole',
+  'setScope',
   'setEnabled',
   'setPassword',
   'setPasswordHash',
@@ -19,6 +20,7 @@ export const writeMethods = [
   'audit',
   'auditRefusals',
   'forgetAudit',
+  'addLocation',
 ] as const satisfies readonly (keyof Store)[];
 
 /** The methods that only look. */
@@ -26,6 +28,7 @@ export const readMethods = [
   'view',
   'history',
   'head',
+  'locations',
   'users',
   'throttles',
   'sessions',

@@ -169,6 +169,14 @@ const migrations: readonly string[] = [
   ALTER TABLE user ADD COLUMN throttle TEXT;
   -- Those of the last unknown name, which nobody reads: a failed login writes, whether or not there is such a user.
   ALTER TABLE meta ADD COLUMN nobodys_throttle TEXT;
+  -- Whether user_location has all that the user may know of. Limited without a row there: nothing.
+  ALTER TABLE user ADD COLUMN limited INTEGER NOT NULL DEFAULT 0;
+
+  CREATE TABLE user_location (
+    user_id INTEGER NOT NULL REFERENCES user (id),
+    location_id INTEGER NOT NULL REFERENCES location (id),
+    PRIMARY KEY (user_id, location_id)
+  ) STRICT, WITHOUT ROWID;
   `,
 ];
 

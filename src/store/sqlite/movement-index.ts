@@ -17,6 +17,23 @@ export function readIndexed(database: Database): number {
   return database.one<{ indexed: number }>('SELECT indexed FROM ledger').indexed;
 }
 
+/** The last movement at any of these locations; 0 when there is none. */
+export function lastSeqAt(database: Database, locations: readonly number[]): number {
+  const places = JSON.stringify(locations);
+  const waiting = database.get<{ seq: number }>(
+    `SELECT seq FROM movement WHERE seq > ? AND location_id IN (SELECT value FROM json_each(?))
+     ORDER BY seq DESC LIMIT 1`,
+    readIndexed(database),
+    places,
+  );
+  if (waiting) return waiting.seq;
+  return database.one<{ seq: number }>(
+    `SELECT ifnull(max((SELECT max(seq) FROM location_movement WHERE location_id = value)), 0) AS seq
+     FROM json_each(?)`,
+    places,
+  ).seq;
+}
+
 /**
  * Indexes the movements that wait, when they are many. An index of SQLite's own is written at every insert: two hundred
  * hot items are two hundred pages in the log of each commit, a quarter of all that an add costs. Here a page is written

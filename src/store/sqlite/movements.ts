@@ -1,13 +1,15 @@
 import type { LedgerRecord } from '../../model/ledger.ts';
 import type { Thousandths } from '../../model/quantity.ts';
-import type { MovementResult, OperationIntent } from '../../model/stock.ts';
+import type { Location, MovementResult, OperationIntent } from '../../model/stock.ts';
+import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
 import type { StockedItem } from './items.ts';
 import type { Ledger } from './ledger.ts';
-import type { Location } from './locations.ts';
 
 const createdFlag = 1;
 const lowFlag = 2;
+/** Showed an item that was there already to the limited user who made the movement; kept, so that a retry is told so. */
+const appearedFlag = 4;
 
 /** What one line of an operation does, decided but not yet written. */
 export interface Step {
@@ -15,7 +17,12 @@ export interface Step {
   readonly location: Location;
   readonly delta: Thousandths;
   readonly balance: Thousandths;
+  /** The item was not there at all. */
   readonly created: boolean;
+  /** The item was not there for the one who asks: not at all, or not in their scope. */
+  readonly appeared: boolean;
+  /** The item was never at this location. */
+  readonly isFirst: boolean;
   readonly low: boolean;
 }
 
@@ -26,7 +33,7 @@ export function insertMovement(
   intent: OperationIntent,
   operation: Uint8Array,
   user: string,
-  { item, location, delta, balance, created, low }: Step,
+  { item, location, delta, balance, created, appeared, low }: Step,
   at: number,
 ): MovementResult {
   const record: LedgerRecord = {
@@ -66,7 +73,7 @@ export function insertMovement(
     delta,
     balance,
     record.note,
-    (created ? createdFlag : 0) | (low ? lowFlag : 0),
+    (created ? createdFlag : appeared ? appearedFlag : 0) | (low ? lowFlag : 0),
     ledger.append(record),
   );
   return {
@@ -76,8 +83,8 @@ export function insertMovement(
     balance,
     seq: record.seq,
     at,
-    created,
-    low,
+    created: appeared,
+    low: low && intent.scope === null,
   };
 }
 
@@ -91,8 +98,13 @@ interface MovementRow {
   readonly flags: number;
 }
 
-/** What the movements of one operation answered when they were made. */
-export function findMovementResults(database: Database, firstSeq: number, lines: number): readonly MovementResult[] {
+/** What the movements of one operation answered when they were made; `low` only without a scope, as then. */
+export function findMovementResults(
+  database: Database,
+  firstSeq: number,
+  lines: number,
+  scope: Scope,
+): readonly MovementResult[] {
   const rows = database.all<MovementRow>(
     'SELECT seq, at, item, location, delta, balance, flags FROM movement WHERE seq BETWEEN ? AND ? ORDER BY seq',
     firstSeq,
@@ -105,7 +117,7 @@ export function findMovementResults(database: Database, firstSeq: number, lines:
     balance,
     seq,
     at,
-    created: (flags & createdFlag) !== 0,
-    low: (flags & lowFlag) !== 0,
+    created: (flags & (createdFlag | appearedFlag)) !== 0,
+    low: scope === null && (flags & lowFlag) !== 0,
   }));
 }

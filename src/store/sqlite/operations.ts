@@ -20,7 +20,7 @@ export function hashBody({ kind, lines, note }: OperationIntent): Uint8Array {
 /** What an operation that was applied before did then. Failures: `conflict` when that was something else. */
 export function findOperation(
   database: Database,
-  { userId, operation }: OperationIntent,
+  { userId, operation, scope }: OperationIntent,
   id: Uint8Array,
   bodyHash: Uint8Array,
 ): readonly MovementResult[] {
@@ -32,7 +32,7 @@ export function findOperation(
   if (Buffer.compare(row.body_hash, bodyHash) !== 0) {
     throw new Failure('conflict', `Operation ${operation} was already used for something else. Use a new one.`);
   }
-  return findMovementResults(database, row.first_seq, row.lines);
+  return findMovementResults(database, row.first_seq, row.lines, scope);
 }
 
 /** Spends the operation id, for ever; false when it was spent before. */

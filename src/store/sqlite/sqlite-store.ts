@@ -75,9 +75,12 @@ export class SqliteStore implements Store {
   view = this.#method('view');
   history = this.#method('history');
   head = this.#method('head');
+  locations = this.#method('locations');
+  addLocation = this.#method('addLocation');
   users = this.#method('users');
   addUser = this.#method('addUser');
   setRole = this.#method('setRole');
+  setScope = this.#method('setScope');
   setEnabled = this.#method('setEnabled');
   setPassword = this.#method('setPassword');
   setPasswordHash = this.#method('setPasswordHash');

@@ -1,13 +1,14 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { Failure } from '../../model/failure.ts';
 import { canonicalKey } from '../../model/name.ts';
-import type { ItemStock, StockQuery } from '../../model/stock.ts';
+import type { ItemStock, Location, StockQuery } from '../../model/stock.ts';
 import type { StockPage } from '../store.ts';
 import { formatStockCursor, parseStockCursor } from './cursor.ts';
 import type { Database } from './database.ts';
 import { itemIdOf } from './items.ts';
 import { readHead } from './ledger.ts';
-import { findLocation, type Location } from './locations.ts';
+import { findLocation } from './locations.ts';
+import { lastSeqAt } from './movement-index.ts';
 
 interface ItemRow {
   readonly id: number;
@@ -30,22 +31,16 @@ interface BalanceRow {
 
 /** As `Store.view`. Archived items are not shown. */
 export function viewStock(database: Database, query: StockQuery): StockPage {
-  const location = query.location === undefined ? undefined : findLocation(database, query.location);
+  const location = query.location === undefined ? undefined : findLocation(database, query.location, query.scope);
   const { sql, values } = select(database, query, location);
   // One row more than asked tells whether there is a next page.
   const rows = database.all<ItemRow>(sql, ...values, query.limit + 1);
   const page = rows.slice(0, query.limit);
   const last = rows.length > query.limit ? page.at(-1) : undefined;
   return {
-    items: withLocations(database, page, location),
-    cursor:
-      last &&
-      formatStockCursor({
-        sort: query.sort,
-        last: isByName(query) ? last.name : last.quantity,
-        id: last.id,
-      }),
-    seq: readHead(database).size,
+    items: withLocations(database, page, location ? [location.id] : query.scope),
+    cursor: last && formatStockCursor({ sort: query.sort, item: last.name, quantity: last.quantity }),
+    seq: query.scope === null ? readHead(database).size : lastSeqAt(database, query.scope),
   };
 }
 
@@ -53,17 +48,29 @@ function isByName({ sort }: StockQuery): boolean {
   return sort === 'name' || sort === '-name';
 }
 
+/** Every item with what there is of it in a scope: NULL if it never was there. A look into the index of the balances. */
+const itemsInScope = `
+  (SELECT item.*, (
+    SELECT sum(quantity) FROM balance
+    WHERE item_id = item.id AND location_id IN (SELECT value FROM json_each(?))
+  ) AS total_in_scope FROM item)`;
+
 /** The query in SQL. Its text is put together from constants only, so there are few; what the caller sent is bound. */
 function select(database: Database, query: StockQuery, location: Location | undefined) {
   const conditions = ['item.archived_at IS NULL'];
   const values: SQLInputValue[] = [];
-  const quantity = location ? 'balance.quantity' : 'item.total';
+  const total = query.scope === null ? 'item.total' : 'item.total_in_scope';
+  const quantity = location ? 'balance.quantity' : total;
   // CROSS keeps the items outside, in the order of their index, so that a page ends the search.
   const join = location ? 'CROSS JOIN balance ON balance.item_id = item.id AND balance.location_id = ?' : '';
+  if (query.scope !== null) {
+    conditions.push('item.total_in_scope IS NOT NULL');
+    values.push(JSON.stringify(query.scope));
+  }
   if (location) values.push(location.id);
   if (query.items) {
     conditions.push('item.id IN (SELECT value FROM json_each(?))');
-    values.push(JSON.stringify(query.items.map((name) => itemIdOf(database, name))));
+    values.push(JSON.stringify(query.items.map((name) => itemIdOf(database, name, query.scope))));
   }
   if (query.search !== undefined) {
     conditions.push('item.id IN (SELECT rowid FROM item_search WHERE item_search MATCH ?)');
@@ -73,19 +80,20 @@ function select(database: Database, query: StockQuery, location: Location | unde
     conditions.push('item.category = ?');
     values.push(query.category);
   }
-  if (query.low) conditions.push('item.low_at IS NOT NULL AND item.total <= item.low_at');
+  if (query.low) conditions.push(`item.low_at IS NOT NULL AND ${total} <= item.low_at`);
   const [order, after] = query.sort.startsWith('-') ? ['DESC', '<'] : ['ASC', '>'];
-  const column = isByName(query) ? 'item.key' : quantity;
+  // By key and not by id among equals: ids are in the order in which the whole store came to know the items.
+  const columns = isByName(query) ? ['item.key'] : [quantity, 'item.key'];
   if (query.cursor !== undefined) {
-    const { last, id } = parseStockCursor(query.cursor, query.sort);
-    conditions.push(`(${column}, item.id) ${after} (?, ?)`);
-    values.push(typeof last === 'string' ? canonicalKey(last) : last, id);
+    const last = parseStockCursor(query.cursor, query.sort);
+    conditions.push(`(${columns.join(', ')}) ${after} (${columns.map(() => '?').join(', ')})`);
+    values.push(...(isByName(query) ? [] : [last.quantity]), canonicalKey(last.item));
   }
   const sql = `
     SELECT item.id, item.name, unit, precision, sku, barcode, category, description, low_at, ${quantity} AS quantity
-    FROM item ${join}
+    FROM ${query.scope === null ? 'item' : `${itemsInScope} AS item`} ${join}
     WHERE ${conditions.join(' AND ')}
-    ORDER BY ${column} ${order}, item.id ${order}
+    ORDER BY ${columns.map((column) => `${column} ${order}`).join(', ')}
     LIMIT ?`;
   return { sql, values };
 }
@@ -97,14 +105,17 @@ function formatMatch(search: string): string {
   return words.map((word) => `"${word}"*`).join(' ');
 }
 
-function withLocations(database: Database, rows: readonly ItemRow[], only: Location | undefined): ItemStock[] {
+function withLocations(database: Database, rows: readonly ItemRow[], places: readonly number[] | null): ItemStock[] {
+  const only = places && JSON.stringify(places);
   const balances = database.all<BalanceRow>(
     `SELECT item_id, location.name AS location, quantity
      FROM balance JOIN location ON location.id = location_id
-     WHERE item_id IN (SELECT value FROM json_each(?)) AND quantity > 0 AND ifnull(location_id = ?, true)
+     WHERE item_id IN (SELECT value FROM json_each(?)) AND quantity > 0
+       AND (? IS NULL OR location_id IN (SELECT value FROM json_each(?)))
      ORDER BY item_id, location_id`,
     JSON.stringify(rows.map((row) => row.id)),
-    only?.id ?? null,
+    only,
+    only,
   );
   const byItem = Map.groupBy(balances, (balance) => balance.item_id);
   return rows.map((row) => ({

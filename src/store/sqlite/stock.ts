@@ -2,11 +2,12 @@ import { Failure } from '../../model/failure.ts';
 import { quantityMax } from '../../model/limits.ts';
 import { canonicalKey } from '../../model/name.ts';
 import { assertPrecision, formatQuantity, quantityThousandthsMax, type Thousandths } from '../../model/quantity.ts';
-import type { MovementResult, OperationIntent, OperationLine } from '../../model/stock.ts';
+import type { Location, MovementResult, OperationIntent, OperationLine } from '../../model/stock.ts';
+import { isWithin, type Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
-import { Items, newItem, type StockedItem } from './items.ts';
+import { Items, isVisible, newItem, type StockedItem } from './items.ts';
 import { Ledger } from './ledger.ts';
-import { findLocation, type Location } from './locations.ts';
+import { findLocation } from './locations.ts';
 import { insertMovement, type Step } from './movements.ts';
 import { parseOperationId } from './operation-id.ts';
 import { deleteOperation, findOperation, hashBody, insertOperation } from './operations.ts';
@@ -27,6 +28,8 @@ export class Stock {
 
   /** As `Store.apply`, inside a transaction. A `Failure` leaves no trace; any other error spoils the transaction. */
   apply(intent: OperationIntent, now: number): readonly MovementResult[] {
+    // Before the operation is looked up: what somebody did where they may not look any more is not told either.
+    if (intent.scope !== null) for (const line of intent.lines) this.#location(line.location, intent.scope);
     const id = parseOperationId(intent.operation);
     const bodyHash = hashBody(intent);
     const firstSeq = this.#ledger.size + 1;
@@ -80,19 +83,23 @@ export class Stock {
       }
       return steps;
     } catch (error) {
-      for (const { item, location, delta } of steps) {
+      // Backwards, so that the first movement of an item at a location is the last to be taken back.
+      for (const { item, location, delta, balance, isFirst } of steps.toReversed()) {
         item.total -= delta;
-        item.balances.set(location.id, (item.balances.get(location.id) ?? 0) - delta);
+        if (isFirst) item.balances.delete(location.id);
+        else item.balances.set(location.id, balance - delta);
       }
       throw error;
     }
   }
 
   #decide(intent: OperationIntent, line: OperationLine, created: Map<string, StockedItem>): Step {
-    const location = this.#location(line.location);
+    const location = this.#location(line.location, intent.scope);
     const key = canonicalKey(line.item);
     const known = this.#items.find(key) ?? created.get(key);
-    const item = known ?? createdBy(intent, line.item, key);
+    const appeared = known === undefined || !isVisible(known, intent.scope);
+    if (appeared) assertMayAppear(intent, line.item, key);
+    const item = known ?? newItem(line.item);
     if (!known) created.set(key, item);
     if (item.isArchived) {
       throw new Failure('conflict', `${item.name} is archived.`, { hint: 'A manager can restore it.' });
@@ -102,15 +109,16 @@ export class Stock {
     const balance = (item.balances.get(location.id) ?? 0) + delta;
     if (balance < 0) throw outOfStock(item, location, line.quantity);
     const total = item.total + delta;
-    if (total > quantityThousandthsMax) throw tooMany(item);
+    if (total > quantityThousandthsMax) throw tooMany(item, intent.scope);
     const low = item.lowAt !== null && item.total > item.lowAt && total <= item.lowAt;
-    return { item, location, delta, balance, created: !known, low };
+    const isFirst = !item.balances.has(location.id);
+    return { item, location, delta, balance, created: !known, appeared, isFirst, low };
   }
 
-  #location(name: string): Location {
+  #location(name: string, scope: Scope): Location {
     const known = this.#locations.get(name);
-    if (known) return known;
-    const location = findLocation(this.#database, name);
+    if (known && isWithin(scope, known.id)) return known;
+    const location = findLocation(this.#database, name, scope);
     // Only under its own name: the spellings that find it are without number.
     this.#locations.set(location.name, location);
     return location;
@@ -126,8 +134,8 @@ export class Stock {
   }
 }
 
-/** The item that a line creates, if it may. Failures: `not-found`. */
-function createdBy(intent: OperationIntent, name: string, key: string): StockedItem {
+/** Only an add makes an item be there, and not by a slip of the scanner. Failures: `not-found`. */
+function assertMayAppear(intent: OperationIntent, name: string, key: string): void {
   if (intent.kind !== 'add') {
     throw new Failure('not-found', `No item ${JSON.stringify(name)}.`, { hint: 'See what there is: secure-inv view' });
   }
@@ -136,7 +144,6 @@ function createdBy(intent: OperationIntent, name: string, key: string): StockedI
       hint: 'Scan it again. If it is a new item, add it with --new.',
     });
   }
-  return newItem(name);
 }
 
 function outOfStock(item: StockedItem, location: Location, asked: Thousandths): Failure {
@@ -144,8 +151,9 @@ function outOfStock(item: StockedItem, location: Location, asked: Thousandths): 
   return new Failure('out-of-stock', `Only ${left} ${item.name} at ${location.name}; ${formatQuantity(asked)} asked.`);
 }
 
-function tooMany(item: StockedItem): Failure {
+function tooMany(item: StockedItem, scope: Scope): Failure {
   const most = quantityMax.toLocaleString('en');
-  const now = formatQuantity(item.total);
-  return new Failure('bad-params', `An item may have at most ${most} in all locations (${item.name} has ${now}).`);
+  // How many there are elsewhere is not for somebody limited.
+  const now = scope === null ? ` (${item.name} has ${formatQuantity(item.total)})` : '';
+  return new Failure('bad-params', `An item may have at most ${most} in all locations${now}.`);
 }

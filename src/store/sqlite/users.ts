@@ -1,7 +1,8 @@
 import { Failure } from '../../model/failure.ts';
-import type { Role } from '../../model/user.ts';
+import type { Role, Scope } from '../../model/user.ts';
 import type { Enrolment, UserRecord } from '../store.ts';
 import type { Database } from './database.ts';
+import { findLocation } from './locations.ts';
 
 interface UserRow {
   readonly id: number;
@@ -11,12 +12,17 @@ interface UserRow {
   readonly enabled: number;
   readonly epoch: number;
   readonly createdAt: number;
+  readonly scope: string | null;
 }
 
-const columns = 'id, name AS user, role, password_hash AS passwordHash, enabled, epoch, created_at AS createdAt';
+const columns = `id, name AS user, role, password_hash AS passwordHash, enabled, epoch, created_at AS createdAt,
+  CASE limited WHEN 0 THEN NULL ELSE
+    (SELECT json_group_array(location_id) FROM user_location WHERE user_id = user.id)
+  END AS scope`;
 
 function userOf(row: UserRow): UserRecord {
-  return { ...row, enabled: row.enabled !== 0 };
+  const scope: Scope = row.scope === null ? null : JSON.parse(row.scope); // The query above made it, of integers.
+  return { ...row, enabled: row.enabled !== 0, scope };
 }
 
 /** The user with this id. An id that nobody has is a bug of the caller. */
@@ -58,7 +64,30 @@ export function addUser(
 export function setRole(database: Database, id: number, role: Role): UserRecord {
   const before = find(database, id);
   if (role !== 'admin') assertNotLastAdministrator(database, before);
+  else if (before.scope !== null) {
+    throw new Failure('conflict', `${before.user} is limited to some locations; an administrator is never limited.`, {
+      hint: `Lift the limit first: secure-inv user limit ${before.user} --everywhere`,
+    });
+  }
   database.run('UPDATE user SET role = ? WHERE id = ?', role, id);
+  return find(database, id);
+}
+
+/** As `Store.setScope`. */
+export function setScope(database: Database, id: number, names: readonly string[] | null): UserRecord {
+  const { user, role } = find(database, id);
+  if (names !== null && role === 'admin') {
+    throw new Failure('conflict', `An administrator is never limited, and ${user} is one.`, {
+      hint: `Change the role first: secure-inv user edit ${user} --role manager`,
+    });
+  }
+  const locations = (names ?? []).map((name) => findLocation(database, name, null));
+  database.run('UPDATE user SET limited = ? WHERE id = ?', names === null ? 0 : 1, id);
+  database.run('DELETE FROM user_location WHERE user_id = ?', id);
+  for (const location of locations) {
+    const sql = 'INSERT INTO user_location (user_id, location_id) VALUES (?, ?) ON CONFLICT DO NOTHING';
+    database.run(sql, id, location.id);
+  }
   return find(database, id);
 }
 

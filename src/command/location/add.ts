@@ -1,0 +1,33 @@
+import * as v from 'valibot';
+import { Failure } from '../../model/failure.ts';
+import { define } from '../command.ts';
+import { place } from '../field.ts';
+
+/** Makes a place where stock can be kept; nothing else does, so a typo never makes one. */
+export const locationAdd = define({
+  name: 'location.add',
+  summary: 'Add a location where stock is kept.',
+  permission: 'item:write',
+  params: v.strictObject({ location: place }),
+  result: v.object({ location: v.string() }),
+  shell: {
+    words: ['<location>'],
+    examples: ['secure-inv location add cellar', 'secure-inv location add "Shelf 12"'],
+    render: ({ location }) => `Added the location ${location}. To put something there, say: --at ${quoted(location)}`,
+  },
+  async handle({ location }, { store, principal, actor, now }) {
+    if (principal.scope !== null) {
+      throw new Failure('forbidden', 'You are limited to some locations, and a new one would not be among them.', {
+        hint: 'Ask a manager who is not limited, or an administrator.',
+      });
+    }
+    const audit = { ...actor, event: 'location-added', subject: location, detail: null, at: now } as const;
+    const { name } = await store.addLocation(audit, location);
+    return { location: name };
+  },
+});
+
+/** As one would type it in a shell. */
+function quoted(name: string): string {
+  return /^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
+}

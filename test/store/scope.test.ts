@@ -1,0 +1,338 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import fc from 'fast-check';
+import { expect, onTestFinished, test } from 'vitest';
+import { Failure, type FailureDetails } from '../../src/model/failure.ts';
+import {
+  type HistoryQuery,
+  type MovementResult,
+  type OperationIntent,
+  type StockQuery,
+  stockSorts,
+} from '../../src/model/stock.ts';
+import type { Rights, Scope } from '../../src/model/user.ts';
+import { openStore } from '../../src/store/open.ts';
+import type { Database } from '../../src/store/sqlite/database.ts';
+import { GroupCommit } from '../../src/store/sqlite/group-commit.ts';
+import type { Method, Methods } from '../../src/store/sqlite/message.ts';
+import { movementIndexes } from '../../src/store/sqlite/movement-index.ts';
+import { openStoreFiles } from '../../src/store/sqlite/store-files.ts';
+import { intentOf, note } from './intent.ts';
+import { type Everything, type Known, modelHistory, modelSeq, modelView } from './scope-model.ts';
+
+// What somebody limited is told is held against two oracles: the rule `may`, applied movement by movement to the whole
+// ledger; and a twin store in which nothing but the scope ever was, asked without any limit.
+
+const places = ['main', 'cellar', 'attic', 'shop'] as const;
+const items = ['Soap', 'Towel', 'Green tea', 'Black tea', 'Zinc', '4006381333931'] as const;
+const users = ['anna', 'bert', 'clara'] as const; // Clara is limited.
+const clara = 2;
+
+const itemName = fc.constantFrom(...items, 'SOAP', 'unknown', 'code-1');
+const placeName = fc.constantFrom(...places, 'CELLAR', 'nowhere');
+const line = fc.record({
+  item: fc.constantFrom(...items),
+  place: fc.constantFrom(...places),
+  pieces: fc.integer({ min: 1, max: 4 }),
+});
+const act = fc.record({
+  by: fc.nat(2),
+  kind: fc.constantFrom('add', 'add', 'take'),
+  lines: fc.array(line, { minLength: 1, maxLength: 3 }),
+  allowNewCode: fc.boolean(),
+  isRepeated: fc.boolean(),
+});
+const facts = fc.record({
+  category: fc.option(fc.constantFrom('tea', 'house'), { nil: undefined }),
+  lowAt: fc.option(fc.constantFrom(1000, 4000, 8000), { nil: undefined }),
+  isArchived: fc.integer({ min: 0, max: 7 }).map((n) => n === 0),
+});
+const limit = fc.integer({ min: 1, max: 4 });
+const time = fc.integer({ min: 0, max: 30 }).map((n) => n * 10);
+/** Absent in most queries, so that most are no refusal. */
+const rarely = <T>(value: fc.Arbitrary<T>, weight = 1) =>
+  fc.oneof({ arbitrary: fc.constant(undefined), weight: 5 }, { arbitrary: value, weight });
+const viewQuery = fc.record({
+  items: rarely(fc.array(itemName, { maxLength: 3 })),
+  search: rarely(fc.constantFrom('tea', 'so', 'b', 'gr te', 'unknown')),
+  location: rarely(placeName, 2),
+  category: rarely(fc.constantFrom('tea', 'house', 'other')),
+  low: rarely(fc.boolean(), 4),
+  sort: fc.constantFrom(...stockSorts),
+  limit,
+  cursor: rarely(fc.constantFrom('x', 'bm90IG91cnM')),
+});
+const historyQuery = fc.record({
+  item: rarely(itemName, 3),
+  user: rarely(fc.constantFrom(...users, 'nobody'), 2),
+  location: rarely(placeName, 2),
+  kind: rarely(fc.constantFrom('add', 'take', 'count')),
+  since: rarely(time),
+  until: rarely(time),
+  limit,
+});
+const often = <T>(value: fc.Arbitrary<T>, count: number) => fc.array(value, { minLength: count, maxLength: count });
+const worlds = fc.record({
+  permitted: fc.subarray([...places]),
+  acts: fc.array(act, { minLength: 5, maxLength: 25 }),
+  facts: often(facts, items.length),
+  indexed: fc.nat(40),
+  views: often(viewQuery, 8),
+  histories: often(historyQuery, 8),
+});
+
+/** The store as its worker runs it, here without a thread and a disk that is waited for: a hundred worlds take a while. */
+class World {
+  readonly database: Database;
+  readonly #commits: GroupCommit;
+  readonly #close: () => void;
+
+  constructor(folder: string, name: string) {
+    const { database, lock } = openStoreFiles({ path: join(folder, `${name}.db`), exclusive: true });
+    database.script('PRAGMA synchronous = OFF');
+    this.database = database;
+    this.#commits = new GroupCommit(database, () => undefined);
+    this.#close = () => {
+      database.close();
+      lock?.release();
+    };
+    for (const user of [...users, 'dora']) this.call('addUser', note, user, 'clerk', null, 1);
+  }
+
+  /** What the store answers. Failures: its refusal. */
+  call<M extends Method>(method: M, ...args: Parameters<Methods[M]>): ReturnType<Methods[M]> {
+    const [reply] = this.#commits.run([[1, method, args]]);
+    if (reply?.[2]) throw new Failure(reply[2].code ?? 'internal', reply[2].message, reply[2].details);
+    return reply?.[1] as ReturnType<Methods[M]>; // A call is answered with the result of its own method.
+  }
+
+  close(): void {
+    this.#close();
+  }
+}
+
+/** As much of a refusal as the caller reads. */
+interface Refusal {
+  readonly code: string;
+  readonly message: string;
+  readonly details: FailureDetails;
+}
+
+/** Of a call its result, or its refusal. */
+function outcomeOf<T>(call: () => T): T | Refusal {
+  try {
+    return call();
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code === 'internal') throw error;
+    const { code, message, details } = error;
+    return { code, message, details };
+  }
+}
+
+/** Writes what no command can yet, and moves some movements into the indexes. */
+function prepare({ database }: World, known: readonly Known[], indexed: number): void {
+  for (const [at, { category, lowAt, isArchived }] of known.entries()) {
+    const sql = 'UPDATE item SET category = ?, low_at = ?, archived_at = ? WHERE name = ?';
+    database.run(sql, category ?? null, lowAt ?? null, isArchived ? 1 : null, items[at] ?? '');
+  }
+  database.run("INSERT INTO item_key (key, item_id) SELECT 'code-1', id FROM item WHERE name = 'Soap'");
+  for (const [column, table] of Object.entries(movementIndexes)) {
+    database.run(`INSERT INTO ${table} SELECT ${column}, seq FROM movement WHERE seq <= ?`, indexed);
+  }
+  database.run('UPDATE ledger SET indexed = min(size, ?)', indexed);
+}
+
+/** All pages of an answer, or its refusal. */
+function pagesOf<P extends { readonly cursor: string | undefined }>(
+  ask: (cursor: string | undefined) => P,
+  start: string | undefined,
+): readonly P[] | Refusal {
+  const pages: P[] = [];
+  for (let cursor = start; ; ) {
+    const page = outcomeOf(() => ask(cursor));
+    if ('code' in page) return page;
+    pages.push(page);
+    if (pages.length > 1000) throw new Error('The pages have no end.');
+    cursor = page.cursor;
+    if (cursor === undefined) return pages;
+  }
+}
+
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
+const decode = (cursor: string): unknown => JSON.parse(Buffer.from(cursor, 'base64url').toString());
+
+type Drawn<A> = A extends fc.Arbitrary<infer T> ? T : never;
+
+/** A whole store and its twin, in which only the scope ever was. `seqs`: of each movement of the twin, the one it stands for. */
+class Pair {
+  readonly whole: World;
+  readonly twin: World;
+  readonly permitted: readonly string[];
+  readonly scope: Scope;
+  readonly seqs: number[] = [0];
+
+  constructor(folder: string, permitted: readonly string[]) {
+    this.whole = new World(folder, 'whole');
+    this.twin = new World(folder, 'twin');
+    this.permitted = permitted;
+    for (const place of places.slice(1)) this.whole.call('addLocation', note, place);
+    for (const place of permitted.filter((name) => name !== 'main')) this.twin.call('addLocation', note, place);
+    if (!permitted.includes('main')) this.twin.database.run("DELETE FROM location WHERE name = 'main'");
+    this.scope = this.whole.call('setScope', note, clara + 1, permitted).scope;
+  }
+
+  /** Does the same in both. What clara is told is what she would be told if there were nothing else. */
+  act({ by, kind, lines, allowNewCode, isRepeated }: Drawn<typeof act>): void {
+    const at = this.seqs.length * 10;
+    const scope = by === clara ? this.scope : null;
+    const asked = lines.map(({ item, place, pieces }) => [item, pieces, place] as const);
+    const intent = intentOf(kind === 'take' ? 'take' : 'add', asked, { userId: by + 1, allowNewCode, scope });
+    const told = outcomeOf(() => this.whole.call('apply', intent, at));
+    if (isRepeated) expect(outcomeOf(() => this.whole.call('apply', intent, at + 5))).toEqual(told);
+    const expected = by === clara ? this.#actAsClara(intent, at) : this.#actAsOthers(intent, at, told);
+    if (!('code' in told)) {
+      this.seqs.push(...told.filter(({ location }) => this.permitted.includes(location)).map(({ seq }) => seq));
+    }
+    if (by !== clara) return;
+    expect(told).toEqual(
+      'code' in expected ? expected : expected.map((result) => ({ ...result, seq: this.seqs[result.seq] })),
+    );
+  }
+
+  #actAsClara(intent: OperationIntent, at: number): readonly MovementResult[] | Refusal {
+    // A location outside is told before anything else, as it is where there is nothing else in the operation.
+    const outside = intent.lines.filter(({ location }) => !this.permitted.includes(location)).slice(0, 1);
+    const lines = outside.length > 0 ? outside : intent.lines;
+    return outcomeOf(() => this.twin.call('apply', { ...intent, lines, scope: null }, at));
+  }
+
+  #actAsOthers(intent: OperationIntent, at: number, told: object): readonly MovementResult[] {
+    const lines = intent.lines.filter(({ location }) => this.permitted.includes(location));
+    if ('code' in told || lines.length === 0) return [];
+    return this.twin.call('apply', { ...intent, lines, allowNewCode: true }, at);
+  }
+
+  /** What clara is shown, and what she would be if there were nothing else. */
+  view(query: Omit<StockQuery, 'scope'>) {
+    const ask = (world: World, scope: Scope) =>
+      pagesOf((cursor) => world.call('view', { ...query, scope, cursor }), query.cursor);
+    const told = ask(this.whole, this.scope);
+    const twin = ask(this.twin, null);
+    const expected = 'code' in twin ? twin : twin.map((page) => ({ ...page, seq: this.seqs[page.seq] }));
+    return { told, expected };
+  }
+
+  /** As `view`. */
+  history(query: Omit<HistoryQuery, 'scope'>) {
+    const ask = (world: World, scope: Scope, user: string | undefined) =>
+      pagesOf((cursor) => world.call('history', { ...query, scope, user, cursor }), query.cursor);
+    const told = ask(this.whole, this.scope, query.user);
+    // Of somebody who did nothing here there is no telling whether they are known elsewhere.
+    const twin = ask(this.twin, null, query.user === 'nobody' ? 'dora' : query.user);
+    if ('code' in twin) return { told, expected: twin };
+    const expected = twin.map(({ movements, cursor }) => ({
+      movements: movements.map((moved) => ({ ...moved, seq: this.seqs[moved.seq] })),
+      cursor: cursor && encode(this.seqs[Number(decode(cursor))]),
+    }));
+    return { told, expected };
+  }
+
+  close(): void {
+    this.whole.close();
+    this.twin.close();
+  }
+}
+
+function checkView(pair: Pair, everything: Everything, rights: Rights, query: Drawn<typeof viewQuery>): void {
+  const { told, expected } = pair.view(query);
+  expect(told).toEqual(expected);
+  if (query.items?.includes('code-1') || query.cursor !== undefined) return; // The model knows neither.
+  const rows = modelView(everything, rights, query);
+  if ('code' in told) {
+    expect(told.message).toBe(rows);
+    return;
+  }
+  const shown = told.flatMap((page) => page.items);
+  expect(shown.map(({ item, quantity, locations }) => ({ item, quantity, locations }))).toEqual(rows);
+  expect(told.map((page) => page.items.length)).toEqual(pageLengths(rows.length, query.limit));
+  expect(new Set(told.map(({ seq }) => seq))).toEqual(new Set([modelSeq(everything, rights)]));
+}
+
+function checkHistory(pair: Pair, everything: Everything, rights: Rights, query: Drawn<typeof historyQuery>): void {
+  const { told, expected } = pair.history(query);
+  expect(told).toEqual(expected);
+  if (query.item === 'code-1') return;
+  const seqs = modelHistory(everything, rights, query);
+  if ('code' in told) {
+    expect(told.message).toBe(seqs);
+    return;
+  }
+  expect(told.flatMap(({ movements }) => movements.map(({ seq }) => seq))).toEqual(seqs);
+  expect(told.map(({ movements }) => movements.length)).toEqual(pageLengths(seqs.length, query.limit));
+}
+
+/** Full pages, and the rest; nothing at all is one empty page. */
+function pageLengths(rows: number, limit: number): number[] {
+  const count = Math.max(1, Math.ceil(rows / limit));
+  return Array.from({ length: count }, (_, at) => Math.min(limit, rows - at * limit));
+}
+
+test('somebody limited is told what they would be told if there were nothing else, and what the rule leaves of everything', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'scope-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  let run = 0;
+  const check = ({ permitted, acts, facts, indexed, views, histories }: Drawn<typeof worlds>) => {
+    const pair = new Pair(join(folder, String(run++)), permitted);
+    try {
+      for (const each of acts) pair.act(each);
+      prepare(pair.whole, facts, indexed);
+      prepare(pair.twin, facts, indexed);
+      const everything: Everything = {
+        ledger: pair.whole.call('history', { scope: null, limit: 1000 }).movements.toReversed(),
+        locations: new Map(pair.whole.call('locations', null).map(({ id, name }) => [id, name])),
+        facts: new Map(items.map((item, at) => [item, facts[at] ?? {}])),
+      };
+      const rights: Rights = { permissions: ['stock:read'], scope: pair.scope };
+      for (const query of views) checkView(pair, everything, rights, query);
+      for (const query of histories) checkHistory(pair, everything, rights, query);
+    } finally {
+      pair.close();
+    }
+  };
+  fc.assert(fc.property(worlds, check), { numRuns: 100, seed: 17 });
+}, 120_000);
+
+test('somebody limited is not told that stock is low, nor when they ask again; the ledger and others are', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'scope-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'inv.db');
+  const store = await openStore(`sqlite:${path}`, { exclusive: true });
+  await store.addUser(note, 'anna', 'clerk', null, 1);
+  await store.addUser(note, 'clara', 'clerk', null, 1);
+  await store.apply(intentOf('add', [['Soap', 5]]), 1);
+  const beside = new DatabaseSync(path);
+  beside.exec("UPDATE item SET low_at = 4000 WHERE name = 'Soap'");
+  beside.close();
+  const limited = intentOf('take', [['Soap', 1]], { userId: 2, scope: [1] });
+  expect(await store.apply(limited, 2)).toMatchObject([{ balance: 4000, low: false }]);
+  expect(await store.apply(limited, 3)).toMatchObject([{ balance: 4000, low: false }]);
+  await store.apply(intentOf('add', [['Soap', 1]]), 4);
+  expect(await store.apply(intentOf('take', [['Soap', 1]]), 5)).toMatchObject([{ balance: 4000, low: true }]);
+  await store.close();
+});
+
+test('whoever is limited to locations that are not written down may know of none', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'scope-'));
+  onTestFinished(() => rm(folder, { recursive: true }));
+  const path = join(folder, 'inv.db');
+  const store = await openStore(`sqlite:${path}`, { exclusive: true });
+  const { id } = await store.addUser(note, 'clara', 'clerk', null, 1);
+  await store.setScope(note, id, ['main']);
+  const beside = new DatabaseSync(path);
+  beside.exec('DELETE FROM user_location');
+  beside.close();
+  expect(await store.users()).toMatchObject([{ scope: [] }]);
+  await store.close();
+});
