@@ -149,6 +149,11 @@ async function openAuthentication(
     tokens: config.auth.token,
     knownWords: ['secure-inv', 'inventory', hostname(), config.listen.name],
     onEnrolmentAbandoned,
+    onTheft: ({ id, userId }, source) =>
+      log.warn(
+        { session: id, user: accounts.byId(userId)?.user, source },
+        'login ended: one of its refresh tokens was used a second time, so somebody else may have it',
+      ),
   };
 }
 

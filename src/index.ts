@@ -15,7 +15,7 @@ export interface ConnectOptions {
   /** Files with a client certificate and its key, PEM. */
   readonly cert?: string;
   readonly key?: string;
-  /** An access token. */
+  /** An access token or an API token. */
   readonly token?: string;
 }
 

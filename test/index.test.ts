@@ -37,6 +37,12 @@ test('every command is a method whose parameters and result have types', async (
   expect(items).toMatchObject([{ item: 'Soap', quantity: 12 }]);
   const { code } = await inventory.user.add({ user: 'clerk1', role: 'clerk' });
   expect(code).toMatch(/^[\w-]{22}$/);
+  const { token } = await inventory.token.create({ name: 'script', role: 'viewer' });
+  expectTypeOf(token).toEqualTypeOf<string>();
+  expect(await (await open(token)).whoami()).toMatchObject({ user: 'admin', role: 'viewer', token: 'script' });
+  const { sessions } = await inventory.session.list();
+  expectTypeOf(sessions[0]?.current).toEqualTypeOf<boolean | undefined>();
+  expect(sessions).toMatchObject([{ user: 'admin', current: true }]);
   // @ts-expect-error: a login belongs to the context, not to whoever uses it.
   expect(inventory.login).toBeDefined();
 });

@@ -5,12 +5,21 @@ import { enrolmentHours, firstEnrolmentMinutes } from '../model/limits.ts';
 import { userNamePattern, userNameRule } from '../model/name.ts';
 import type { Role } from '../model/user.ts';
 import type { Enrolment, SessionRecord, Store, UserRecord } from '../store/store.ts';
+import { ApiTokens } from './api-tokens.ts';
+import { sessionEnd, type TokenSettings } from './session.ts';
 
 /** A new or reset user, and the code that nobody can read again. */
 export interface Invitation {
   readonly user: UserRecord;
   readonly code: string;
   readonly expiresAt: number;
+}
+
+/** A session that is good, whose it is, and until when. */
+export interface LiveSession {
+  readonly session: SessionRecord;
+  readonly user: UserRecord;
+  readonly endsAt: number;
 }
 
 /** A user ends their oldest login with the next one beyond this; a script that logs in at each run stays harmless. */
@@ -29,17 +38,26 @@ export class Accounts {
   readonly #sessions = new Map<string, SessionRecord>();
   /** How often memory was changed. */
   #changes = 0;
+  #onAccessEnded: () => void = () => undefined;
+  readonly apiTokens: ApiTokens;
 
   private constructor(store: Store, now: () => number) {
     this.#store = store;
     this.#now = now;
+    this.apiTokens = new ApiTokens(store, () => this.#onAccessEnded());
   }
 
   static async open(store: Store, now: () => number, onError: (error: unknown) => void): Promise<Accounts> {
     const accounts = new Accounts(store, now);
-    await accounts.#load();
-    store.onOutsideChange(() => void accounts.#load().catch(onError));
+    const load = () => Promise.all([accounts.#load(), accounts.apiTokens.load()]);
+    await load();
+    store.onOutsideChange(() => void load().then(() => accounts.#onAccessEnded(), onError));
     return accounts;
+  }
+
+  /** Calls back when somebody's access may have ended, by whatever: their connections should be judged again. */
+  onAccessEnded(listener: () => void): void {
+    this.#onAccessEnded = listener;
   }
 
   byId(id: number): UserRecord | undefined {
@@ -52,6 +70,15 @@ export class Accounts {
 
   session(id: string): SessionRecord | undefined {
     return this.#sessions.get(id);
+  }
+
+  /** The sessions that are good now, with their users and when they end unless they are refreshed before. */
+  liveSessions(settings: TokenSettings, now: number): readonly LiveSession[] {
+    return [...this.#sessions.values()].flatMap((session) => {
+      const user = this.#byId.get(session.userId);
+      const endsAt = sessionEnd(session, settings);
+      return user && now < endsAt ? { session, user, endsAt } : [];
+    });
   }
 
   list(): readonly UserRecord[] {
@@ -71,11 +98,12 @@ export class Accounts {
     return { user: this.#keep(added), code, expiresAt: enrolment.expiresAt };
   }
 
-  /** Takes a user's password and sessions away and gives a code to set a new one. Failures: `not-found`. */
+  /** Takes a user's password, sessions and API tokens away and gives a code to set a new one. Failures: `not-found`. */
   async reset(actor: Actor, user: string, lifeMinutes = enrolmentHours * 60): Promise<Invitation> {
     const { code, enrolment } = this.#makeEnrolment(lifeMinutes);
     const audit = this.#entry(actor, 'user-reset', user);
     const reset = await this.#store.resetUser(audit, this.#named(user).id, enrolment);
+    this.apiTokens.forgetUser(reset.id);
     return { user: this.#keepWithoutSessions(reset), code, expiresAt: enrolment.expiresAt };
   }
 
@@ -165,6 +193,7 @@ export class Accounts {
     this.#changes++;
     for (const id of ended) this.#sessions.delete(id);
     this.#sessions.set(session.id, session);
+    if (ended.length > 0) this.#onAccessEnded();
   }
 
   async rotateSession(session: SessionRecord): Promise<boolean> {
@@ -179,7 +208,7 @@ export class Accounts {
     const session = this.#sessions.get(id);
     const user = session && this.#byId.get(session.userId);
     // Memory first: between here and the commit nobody is let in who should not be.
-    this.#sessions.delete(id);
+    if (this.#sessions.delete(id)) this.#onAccessEnded();
     await this.#store.endSession(this.#entry(actor, event, user?.user ?? null, `session ${id}`), id);
     this.#changes++;
     // And once more, in case everything was read again meanwhile.
@@ -213,7 +242,9 @@ export class Accounts {
     for (const [id, session] of this.#sessions) {
       if (session.userId === user.id) this.#sessions.delete(id);
     }
-    return this.#keep(user);
+    this.#keep(user);
+    this.#onAccessEnded();
+    return user;
   }
 
   async #load(): Promise<void> {

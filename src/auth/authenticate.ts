@@ -2,9 +2,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import type { ClientTrust } from '../model/client-trust.ts';
 import { Failure } from '../model/failure.ts';
 import { clockSkewSeconds, deviceDays, failedLoginsPerConnectionMax } from '../model/limits.ts';
-import { type AuthMode, permissionsOf, type Rights, type Role } from '../model/user.ts';
-import type { SessionRecord, Store, UserRecord } from '../store/store.ts';
+import { type AuthMode, permissionsOf, permissionsOfToken, type Rights, type Role } from '../model/user.ts';
+import type { ApiTokenRecord, SessionRecord, Store, UserRecord } from '../store/store.ts';
 import type { Accounts } from './accounts.ts';
+import { isApiToken } from './api-tokens.ts';
 import {
   assertStillTrusted,
   type ClientCertificate,
@@ -14,7 +15,7 @@ import {
 } from './certificate.ts';
 import type { KeyRing } from './key-ring.ts';
 import { assertPasswordIsStrong, type PasswordHasher, type PasswordSettings } from './password.ts';
-import { type RefreshedSession, refreshSession, startSession, type TokenSettings } from './session.ts';
+import { isTagged, type RefreshedSession, refreshSession, startSession, type TokenSettings } from './session.ts';
 import { addressOf, type Source } from './source.ts';
 import type { Throttle } from './throttle.ts';
 import { formatAccessToken, issuerOf, parseAccessToken, sessionExpired } from './token.ts';
@@ -37,6 +38,8 @@ export interface Authentication {
   readonly now: () => number;
   /** Called when somebody spent an enrolment code and left without setting a password. */
   readonly onEnrolmentAbandoned: () => void;
+  /** Called when a refresh token came again that was spent before: from `source`, for this session, which ends. */
+  readonly onTheft: (session: SessionRecord, source: string) => void;
 }
 
 /** Who is asking, as of this request. */
@@ -47,7 +50,9 @@ export interface Principal extends Rights {
   /** How they proved it, as the ledger records it. */
   readonly credential: string;
   readonly sessionId: string | null;
-  /** When the access token, or without one the certificate, ends. */
+  /** The API token that they showed, if it was one. */
+  readonly apiToken: Pick<ApiTokenRecord, 'id' | 'name'> | null;
+  /** When the access token or API token, or without one the certificate, ends. */
   readonly expiresAt: number;
   readonly certificate: ClientCertificate | null;
 }
@@ -69,6 +74,11 @@ interface TokenLogin {
   readonly expiresAt: number;
 }
 
+interface ApiTokenLogin {
+  readonly userId: number;
+  readonly apiTokenId: string;
+}
+
 const hint = 'Run: secure-inv login';
 const wrongLogin = 'Wrong user or password.';
 
@@ -84,9 +94,11 @@ export class Identity {
   readonly #auth: Authentication;
   readonly #address: string;
   readonly #certificate: ClientCertificate | null;
-  #login: TokenLogin | null = null;
+  #login: TokenLogin | ApiTokenLogin | null = null;
   #enrolling: UserRecord | null = null;
   #failedLogins = 0;
+  /** Logins under way here: they may end what this connection rests on, and give it another. */
+  #renewals = 0;
 
   /** Failures: `certificate-refused` when a certificate was shown and is not good. */
   constructor(auth: Authentication, address: string, presented: PresentedCertificate | null) {
@@ -141,20 +153,43 @@ export class Identity {
         ...named(certified),
         credential: `certificate:${this.#certificate.serial}`,
         sessionId: null,
+        apiToken: null,
         expiresAt: this.#certificate.notAfter,
         certificate: this.#certificate,
       };
     }
+    if ('apiTokenId' in this.#login) return this.#machine(this.#login);
     const { sessionId, expiresAt } = this.#login;
     const user = this.#assertLive(this.#login);
-    const credential = `session:${sessionId}`;
     return {
       ...named(user),
-      credential: this.#certificate ? `certificate:${this.#certificate.serial} ${credential}` : credential,
+      credential: this.#credential(`session:${sessionId}`),
       sessionId,
+      apiToken: null,
       expiresAt,
       certificate: this.#certificate,
     };
+  }
+
+  #machine({ userId, apiTokenId }: ApiTokenLogin): Principal {
+    const { accounts, now } = this.#auth;
+    const token = accounts.apiTokens.assertGood(apiTokenId, now());
+    const owner = this.#assertEnabled(userId);
+    accounts.apiTokens.noteUse(token, now());
+    return {
+      ...named(owner),
+      role: token.role,
+      permissions: permissionsOfToken(token.role, owner.role),
+      credential: this.#credential(`token:${token.id}`),
+      sessionId: null,
+      apiToken: token,
+      expiresAt: token.expiresAt,
+      certificate: this.#certificate,
+    };
+  }
+
+  #credential(proof: string): string {
+    return this.#certificate ? `certificate:${this.#certificate.serial} ${proof}` : proof;
   }
 
   /** Who is asking, if somebody has proven that and it holds: for what is told about a refusal. */
@@ -191,7 +226,7 @@ export class Identity {
     if (now.passwordHash !== null && hasher.isOutdated(now.passwordHash)) {
       await accounts.setPasswordHash(now, await hasher.hash(password, this.#address));
     }
-    return this.#grantNewSession(now, device);
+    return this.#renew(() => this.#grantNewSession(now, device));
   }
 
   /** Spends an enrolment code and binds it to this connection. Failures: `login-failed`, `busy`. */
@@ -227,6 +262,9 @@ export class Identity {
   /** Changes the principal's password; every other login of theirs ends. Failures: `login-failed`, `bad-params`, `busy`. */
   async changePassword(current: string, password: string): Promise<LoginGrant> {
     const principal = this.principal();
+    if (principal.apiToken) {
+      throw new Failure('forbidden', 'Somebody logged in by an API token cannot change the password.', { hint });
+    }
     const user = this.#auth.accounts.byId(principal.userId);
     // Who is logged in is no stranger, and must not find the password by trying either.
     const key = principal.sessionId === null ? this.#certificateKey : `session:${principal.sessionId}`;
@@ -242,9 +280,15 @@ export class Identity {
     return this.#setPassword('password-changed', user, password, principal.credential);
   }
 
-  /** Logs in with an access token, for the same user only. Failures: `login-required`, `session-expired`. */
+  /** Logs in with an access or API token, for the same user only. Failures: `login-required`, `session-expired`. */
   authenticate(accessToken: string): Principal {
-    const { keys, store, now } = this.#auth;
+    const { accounts, keys, store, now } = this.#auth;
+    if (isApiToken(accessToken)) {
+      const { id: apiTokenId, userId } = accounts.apiTokens.find(accessToken, now());
+      this.#assertBearer({ userId, certificate: null });
+      this.#login = { userId, apiTokenId };
+      return this.principal();
+    }
     const token = parseAccessToken(accessToken, keys(), issuerOf(store.id), now());
     this.#assertLive(token);
     this.#assertBearer(token);
@@ -255,16 +299,23 @@ export class Identity {
   /** Exchanges a refresh token and logs in with the new access token. Failures: as `authenticate`, `busy`. */
   async refresh(refreshToken: string): Promise<LoginGrant> {
     const { accounts, keys, throttle, tokens, now } = this.#auth;
-    using attempt = throttle.reserveAddress(addressOf(this.#address));
+    // What strangers fail at the same address must not log anybody out.
+    const isOurs = isTagged(refreshToken, keys());
+    using attempt = throttle.reserveAddress(addressOf(this.#address), isOurs);
     let isGenuine = false;
-    const assertBearer = (session: SessionRecord) => {
-      this.#assertBearer(session);
-      isGenuine = true;
+    const watch = {
+      source: this.#address,
+      assertBearer: (session: SessionRecord) => {
+        this.#assertBearer(session);
+        isGenuine = true;
+      },
+      onTheft: (session: SessionRecord) => this.#auth.onTheft(session, this.#address),
     };
-    const stranger = { user: null, credential: null, source: this.#address };
     try {
-      const refreshed = await refreshSession(accounts, keys(), tokens, refreshToken, assertBearer, stranger, now());
-      return this.#grant(this.#assertBearer(refreshed.session), refreshed);
+      return await this.#renew(async () => {
+        const refreshed = await refreshSession(accounts, keys(), tokens, refreshToken, watch, now());
+        return this.#grant(this.#assertBearer(refreshed.session), refreshed);
+      });
     } catch (error) {
       // A login that has run out is nobody's guess. A genuine token that ends its session was used a second time.
       const code = error instanceof Failure ? error.code : undefined;
@@ -273,18 +324,23 @@ export class Identity {
     }
   }
 
-  /** Ends the session, everywhere; a certificate stays what it is. */
+  /** Ends the session, everywhere; a certificate stays what it is, and an API token is good elsewhere. */
   async logout(): Promise<void> {
-    if (!this.#login) return;
+    const login = this.#login;
+    if (!login) return;
     const { user, credential } = this.principal();
-    const { sessionId } = this.#login;
     this.#login = null;
-    await this.#auth.accounts.endSession({ user, credential, source: this.#address }, 'logout', sessionId);
+    if (!('sessionId' in login)) return;
+    await this.#auth.accounts.endSession({ user, credential, source: this.#address }, 'logout', login.sessionId);
   }
 
-  /** Judges the certificate, if one was shown, by what holds now. Failures: `certificate-refused`. */
-  assertCertificate(): void {
+  /**
+   * Refuses a connection whose access was ended, or whose certificate is not good any more. A token that is merely past
+   * its time is left to the next request, which may be a refresh. Failures: `certificate-refused`, `session-expired`.
+   */
+  assertNotEnded(): void {
     if (this.#certificate) this.#certifiedUser(this.#certificate);
+    if (this.#login && this.#renewals === 0 && this.#isEnded(this.#login)) throw loginEnded();
   }
 
   /** The connection is gone. */
@@ -319,16 +375,30 @@ export class Identity {
     await assertPasswordIsStrong(password, passwords, [...knownWords, user.user]);
     const passwordHash = await hasher.hash(password, this.#address);
     const actor = { user: user.user, credential, source: this.#address };
-    return this.#grantNewSession(await accounts.setPassword(actor, event, user, passwordHash), undefined);
+    return this.#renew(async () =>
+      this.#grantNewSession(await accounts.setPassword(actor, event, user, passwordHash), undefined),
+    );
+  }
+
+  /** Gives this connection another login. Failures: `session-expired` when that one was ended meanwhile already. */
+  async #renew<T>(login: () => Promise<T>): Promise<T> {
+    this.#renewals++;
+    try {
+      const granted = await login();
+      if (this.#login && this.#isEnded(this.#login)) throw loginEnded();
+      return granted;
+    } finally {
+      this.#renewals--;
+    }
   }
 
   async #grantNewSession(user: UserRecord, device: string | undefined): Promise<LoginGrant> {
-    const { accounts, store, tokens, now } = this.#auth;
+    const { accounts, keys, store, tokens, now } = this.#auth;
     const known = device !== undefined && (await store.hasDevice(user.id, sha256(device), now()));
     const kept = known ? device : randomBytes(16).toString('base64url');
     await store.addDevice(user.id, sha256(kept), now() + deviceDays * 86_400_000);
-    const actor = { user: user.user, credential: null, source: this.#address };
-    const session = await startSession(accounts, tokens, user, this.#certificate?.thumbprint ?? null, actor, now());
+    const from = { certificate: this.#certificate?.thumbprint ?? null, source: this.#address };
+    const session = await startSession(accounts, keys(), tokens, user, from, now());
     this.#failedLogins = 0;
     return { ...this.#grant(user, session), device: kept };
   }
@@ -351,15 +421,24 @@ export class Identity {
   #assertLive({ userId, sessionId, epoch, expiresAt }: TokenLogin): UserRecord {
     const { accounts, now } = this.#auth;
     if (now() >= expiresAt + clockSkewSeconds * 1000) throw sessionExpired(expiresAt);
-    const user = accounts.byId(userId);
-    if (user && !user.enabled) {
-      throw new Failure('login-required', 'This account is disabled.', { hint: 'Ask an administrator.' });
-    }
-    const session = accounts.session(sessionId);
-    if (!user || user.epoch !== epoch || session?.userId !== userId) {
-      throw new Failure('session-expired', 'This login was ended.', { hint });
-    }
+    const user = this.#assertEnabled(userId);
+    if (user.epoch !== epoch || accounts.session(sessionId)?.userId !== userId) throw loginEnded();
     return user;
+  }
+
+  #assertEnabled(userId: number): UserRecord {
+    const user = this.#auth.accounts.byId(userId);
+    if (!user) throw loginEnded();
+    if (user.enabled) return user;
+    throw new Failure('login-required', 'This account is disabled.', { hint: 'Ask an administrator.' });
+  }
+
+  #isEnded(login: TokenLogin | ApiTokenLogin): boolean {
+    const { accounts } = this.#auth;
+    const user = accounts.byId(login.userId);
+    if (!user?.enabled) return true;
+    if ('apiTokenId' in login) return accounts.apiTokens.byId(login.apiTokenId) === undefined;
+    return user.epoch !== login.epoch || accounts.session(login.sessionId)?.userId !== user.id;
   }
 
   #certifiedUser(certificate: ClientCertificate): UserRecord {
@@ -379,8 +458,7 @@ export class Identity {
     if (certificate !== null && certificate !== this.#certificate?.thumbprint) {
       throw new Failure('login-required', 'This token is bound to another certificate.', { hint });
     }
-    const user = this.#auth.accounts.byId(userId);
-    if (!user?.enabled) throw new Failure('login-required', 'This account is disabled.', { hint });
+    const user = this.#assertEnabled(userId);
     if (!this.#isCertifiedAs(user) || (this.#login !== null && this.#login.userId !== userId)) {
       throw new Failure('login-required', 'This token belongs to another user than this connection.', { hint });
     }
@@ -390,4 +468,8 @@ export class Identity {
 
 function named({ id, user, role, scope }: UserRecord): Pick<Principal, 'userId' | 'user' | 'role' | keyof Rights> {
   return { userId: id, user, role, permissions: permissionsOf(role), scope };
+}
+
+function loginEnded(): Failure {
+  return new Failure('session-expired', 'This login was ended.', { hint });
 }

@@ -106,7 +106,9 @@ export class ClientSession {
     ]);
     if (answered.status === 'fulfilled') return answered.value;
     const failure = authenticated.status === 'rejected' ? authenticated.reason : answered.reason;
-    if (!(failure instanceof Failure) || !canRefresh(failure, this.#credentials)) throw failure;
+    if (!(failure instanceof Failure)) throw failure;
+    if (!canRefresh(failure, this.#credentials))
+      throw this.#credentials.kind === 'token' ? aboutToken(failure) : failure;
     await this.#refresh(connection, token).catch((refused: unknown) => {
       // A disabled account has no session to refresh either: what the server said first is the reason.
       throw refused instanceof Failure && refused.code === 'login-required' ? failure : refused;
@@ -181,6 +183,17 @@ function isFresh(tokens: Tokens): tokens is Tokens & { readonly accessToken: str
 
 function canRefresh(failure: Failure, credentials: Credentials): boolean {
   return credentials.kind === 'saved' && (failure.code === 'session-expired' || failure.code === 'login-required');
+}
+
+/** Logging in mends nothing while a token is given that stands before every login. */
+function aboutToken(failure: Failure): Failure {
+  const { code, message, details } = failure;
+  const isRefused = code === 'login-required' || code === 'session-expired';
+  if (!isRefused || !details.hint?.startsWith('Run: secure-inv login')) return failure;
+  return new Failure(code, message, {
+    ...details,
+    hint: 'Give a good one as SECURE_INV_TOKEN or SECURE_INV_TOKEN_FILE, or unset both and run: secure-inv login',
+  });
 }
 
 /** Failures after which nobody knows whether the request was carried out. */

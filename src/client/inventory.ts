@@ -23,8 +23,10 @@ type Methods<Prefix extends string> = {
     : never]: Method<C>;
 };
 
-/** A server's inventory as one user: a method for each command, `user.add` and its like below `user`, `server.status` below `server`. */
+/** A server's inventory as one user: a method for each command, `user.add` and its like below `user`, and so on. */
 export interface Inventory extends Methods<''> {
+  readonly session: Methods<'session.'>;
+  readonly token: Methods<'token.'>;
   readonly user: Methods<'user.'>;
   readonly location: Methods<'location.'>;
   readonly server: Methods<'server.'>;

@@ -17,6 +17,8 @@ export interface TargetOptions {
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
   readonly token?: string | undefined;
+  /** Names a file with a token, for when none is given. */
+  readonly tokenFile?: string | undefined;
   readonly configFolder: string;
   readonly stateFolder: string;
 }
@@ -61,8 +63,8 @@ export async function openSession(options: TargetOptions): Promise<{ session: Cl
   if (context) assertSameServer(context, { host, port, ca });
   const certificate = await readCertificate(options, context);
   const endpoint = { host, port, ca, certificate };
-  if (options.token !== undefined)
-    return { session: new ClientSession(endpoint, { kind: 'token', token: options.token }), endpoint };
+  const token = options.token ?? (await readToken(options.tokenFile));
+  if (token !== undefined) return { session: new ClientSession(endpoint, { kind: 'token', token }), endpoint };
   // A certificate given for this command stands for its user; whoever else is logged in here is not asked.
   const isOfContext = certificate === undefined || namesUser(certificate.cert, context?.user);
   if (context === undefined || (options.cert !== undefined && !isOfContext)) {
@@ -106,6 +108,16 @@ export async function readCertificate(
     throw new Failure('bad-params', '--cert needs the key that belongs to it.', { hint: 'Add --key FILE.' });
   }
   return { cert: await readGiven(cert, '--cert'), key: await readGiven(key, '--key') };
+}
+
+/** The token in a file: its first line. Failures: `bad-params`. */
+async function readToken(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  const [token = ''] = (await readGiven(file, 'SECURE_INV_TOKEN_FILE')).trim().split(/\s/, 1);
+  if (token !== '') return token;
+  throw new Failure('bad-params', `SECURE_INV_TOKEN_FILE: ${file} holds no token.`, {
+    hint: 'secure-inv token create prints one.',
+  });
 }
 
 /** Reads a file that somebody named. Failures: `bad-params`. */

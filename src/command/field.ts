@@ -70,6 +70,11 @@ export const operation = v.pipe(
   v.description('the UUID of this operation: sent again, it is not counted again'),
 );
 export const userName = v.pipe(v.string(), v.regex(userNamePattern, userNameRule), v.description('the name of a user'));
+export const tokenName = v.pipe(
+  v.string(),
+  v.description('what to call the token, such as the machine that has it'),
+  parsedBy((text) => parseName(text, 'name')),
+);
 export const role = v.pipe(
   v.picklist(roleNames, `role must be one of ${roleNames.join(', ')}`),
   v.description(`what the user may do: ${roleNames.join(', ')}`),

@@ -15,7 +15,12 @@ import { ping } from './ping.ts';
 import { refresh } from './refresh.ts';
 import { serverReload } from './server/reload.ts';
 import { serverStatus } from './server/status.ts';
+import { sessionList } from './session/list.ts';
+import { sessionRevoke } from './session/revoke.ts';
 import { take } from './take.ts';
+import { tokenCreate } from './token/create.ts';
+import { tokenList } from './token/list.ts';
+import { tokenRevoke } from './token/revoke.ts';
 import { userAdd } from './user/add.ts';
 import { userDisable } from './user/disable.ts';
 import { userEdit } from './user/edit.ts';
@@ -41,6 +46,11 @@ const table = [
   whoami,
   passwd,
   logout,
+  sessionList,
+  sessionRevoke,
+  tokenCreate,
+  tokenList,
+  tokenRevoke,
   userAdd,
   userList,
   userEdit,

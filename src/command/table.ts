@@ -23,6 +23,11 @@ export function renderTable(columns: readonly Column[], rows: readonly (readonly
   return [screen.bold(line(columns.map(({ heading }) => heading))), ...rows.map(line)].join('\n');
 }
 
+/** A time for a table: to the minute, in UTC. */
+export function formatMinute(time: string): string {
+  return time.slice(0, 16).replace('T', ' ');
+}
+
 /** What stands on the character before it: marks, and the skin of an emoji. */
 const addition = /[\p{M}\p{Emoji_Modifier}]/u;
 

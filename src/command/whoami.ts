@@ -14,22 +14,26 @@ export const whoami = define({
     permissions: v.array(v.string()),
     locations: v.optional(v.array(v.string())),
     expiresAt: v.string(),
+    token: v.optional(v.string()),
     certificate: v.optional(v.object({ serial: v.string(), thumbprint: v.string(), notAfter: v.string() })),
   }),
   shell: {
     words: [],
     examples: ['secure-inv whoami', 'secure-inv whoami --json'],
-    render: ({ user, role, permissions, locations, expiresAt, certificate }) =>
-      [
-        `${user} (${role}): ${permissions.join(', ')}`,
+    render: ({ user, role, permissions, locations, expiresAt, token, certificate }) => {
+      const byLogin = `By login; the access token is renewed after ${expiresAt}.`;
+      const otherwise = token === undefined ? byLogin : `By API token "${token}", good until ${expiresAt}.`;
+      return [
+        `${user} (${role}): ${permissions.join(', ') || 'nothing any more'}`,
         ...(locations ? [`Only at: ${renderPlaces(locations)}`] : []),
-        certificate
+        certificate && token === undefined
           ? `By certificate ${certificate.serial.toUpperCase()}, good until ${certificate.notAfter}.`
-          : `By login; the access token is renewed after ${expiresAt}.`,
-      ].join('\n'),
+          : otherwise,
+      ].join('\n');
+    },
   },
   async handle(_params, { principal, store }) {
-    const { user, role, permissions, scope, expiresAt, certificate } = principal;
+    const { user, role, permissions, scope, expiresAt, apiToken, certificate } = principal;
     const shown = certificate && {
       serial: certificate.serial,
       thumbprint: certificate.thumbprint,
@@ -41,6 +45,7 @@ export const whoami = define({
       permissions: [...permissions],
       ...(scope === null ? {} : { locations: (await store.locations(scope)).map(({ name }) => name) }),
       expiresAt: formatTime(expiresAt),
+      ...(apiToken ? { token: apiToken.name } : {}),
       ...(shown ? { certificate: shown } : {}),
     };
   },

@@ -13,6 +13,7 @@ export interface ClientEnvironment {
   readonly key: string | undefined;
   readonly passwordFile: string | undefined;
   readonly token: string | undefined;
+  readonly tokenFile: string | undefined;
   readonly context: string | undefined;
   /** The client's own folders, absolute; they may not exist yet. */
   readonly configFolder: string;
@@ -32,6 +33,7 @@ export function loadClientEnvironment(env: Readonly<Record<string, string | unde
     key: env['SECURE_INV_KEY'] || undefined,
     passwordFile: env['SECURE_INV_PASSWORD_FILE'] || undefined,
     token: env['SECURE_INV_TOKEN'] || undefined,
+    tokenFile: env['SECURE_INV_TOKEN_FILE'] || undefined,
     context: env['SECURE_INV_CONTEXT'] || undefined,
     configFolder: folder(env['XDG_CONFIG_HOME'], '.config'),
     stateFolder: folder(env['XDG_STATE_HOME'], '.local', 'state'),

@@ -70,10 +70,17 @@ export const clockSkewSeconds = 30;
 /** A repeat of a refresh within this time is the same client trying again (security.md 13). */
 export const refreshRepeatSeconds = 30;
 /**
- * How far back a spent refresh token is recognized as stolen, which costs a hash a step: 7 days of a refresh every 10
- * minutes. An older one is refused like a guess.
+ * How far back a spent refresh token without a tag is recognized as stolen, which costs a hash a step. None are given
+ * any more, so this matters only until the logins that began before tags have ended.
  */
-export const refreshAgesMax = 1024;
+export const untaggedRefreshAgesMax = 1024;
+export const apiTokenDaysDefault = 90;
+/** A forgotten token is a key under a mat: a year is as long as one may lie there. */
+export const apiTokenDaysMax = 365;
+/** More machines than one person looks after; bounds what is held in memory for a user. */
+export const apiTokensPerUserMax = 50;
+/** `lastUsedAt` is for finding tokens that nobody uses, and no reason to write at each request. */
+export const apiTokenUseSeconds = 60;
 export const deviceDays = 30;
 export const firstEnrolmentMinutes = 15;
 export const enrolmentHours = 24;

@@ -1,3 +1,5 @@
+import { Failure } from './failure.ts';
+
 /** What a principal may be allowed. A command names one of these. */
 export type Permission =
   | 'stock:read'
@@ -43,6 +45,31 @@ export function may({ permissions, scope }: Rights, permission: Permission, loca
 /** The rule's second half, for the store: outside its scope a location does not exist. */
 export function isWithin(scope: Scope, locationId: number): boolean {
   return scope === null || scope.includes(locationId);
+}
+
+/**
+ * What an API token may do: what its own role allows, as far as its owner's present role allows it, too. So a token
+ * shrinks with its owner and never grows.
+ */
+export function permissionsOfToken(role: Role, owner: Role): readonly Permission[] {
+  return permissionsOf(role).filter((permission) => permissionsOf(owner).includes(permission));
+}
+
+/** Whether a role allows nothing that the other does not. */
+export function isRoleWithin(role: Role, other: Role): boolean {
+  return permissionsOf(role).every((permission) => permissionsOf(other).includes(permission));
+}
+
+/** Deny unless allowed. Failures: `forbidden`. */
+export function assertMay(principal: Rights & { readonly role: Role }, permission: Permission): void {
+  if (may(principal, permission)) return;
+  const { role } = principal;
+  const shrunk = permissionsOf(role).includes(permission)
+    ? "This API token's owner may not do that any more."
+    : `You are ${role}.`;
+  throw new Failure('forbidden', `Needs the permission ${permission} (roles ${rolesWith(permission).join(', ')}).`, {
+    hint: `${shrunk} Ask an administrator.`,
+  });
 }
 
 /** The roles that have a permission, for the message of a refusal. */

@@ -32,6 +32,8 @@ export class Connection {
   #inFlight = 0;
   #outgoing = '';
   #ending: 'no' | 'drain' | 'yes' = 'no';
+  /** What is said at the end of a drain. */
+  #lastWord: Failure | undefined;
   /** The peer will ask no more, and still reads: `printf … | openssl s_client` does. */
   #isHalfClosed = false;
   #deadline: NodeJS.Timeout | undefined;
@@ -57,30 +59,31 @@ export class Connection {
     return this.#caller.identity.isLoggedIn;
   }
 
-  /** Closes if this peer's certificate is not good any more. */
+  /**
+   * Closes if this peer's access was ended, or its certificate is not good any more. What is in flight was allowed, and
+   * is answered before; what was not begun is not done.
+   */
   recheck(): void {
+    if (this.#ending !== 'no') return;
     try {
-      this.#caller.identity.assertCertificate();
+      this.#caller.identity.assertNotEnded();
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
       const { source } = this.#caller;
-      this.#services.log.warn({ source, reason: error.details.reason }, 'connection cut off');
+      const { reason } = error.details;
+      this.#services.log[reason ? 'warn' : 'info']({ source, reason }, 'connection cut off');
       const actor = { user: null, credential: null, source };
-      this.#services.audit.refused({
-        event: 'certificate-refused',
-        actor,
-        subject: null,
-        detail: error.details.reason ?? null,
-      });
-      this.refuse(error);
+      if (reason) {
+        this.#services.audit.refused({ event: 'certificate-refused', actor, subject: null, detail: reason });
+      }
+      this.#finish(error);
     }
   }
 
   /** Answers what is in flight, says going-away, and closes. */
   drain(): void {
     if (this.#ending !== 'no') return;
-    this.#ending = 'drain';
-    this.#pump();
+    this.#finish(new Failure('going-away', 'The server is shutting down. Try again in a moment.', { retryAfter: 2 }));
   }
 
   /** Says why and closes. */
@@ -119,9 +122,14 @@ export class Connection {
       }
       this.#answer(request);
     }
-    if (this.#ending === 'drain' && this.#inFlight === 0) {
-      this.refuse(new Failure('going-away', 'The server is shutting down. Try again in a moment.', { retryAfter: 2 }));
-    }
+    if (this.#ending === 'drain' && this.#lastWord && this.#inFlight === 0) this.refuse(this.#lastWord);
+  }
+
+  #finish(lastWord: Failure): void {
+    this.#ending = 'drain';
+    this.#lastWord = lastWord;
+    this.#socket.pause(); // What comes now is not looked at any more.
+    this.#pump();
   }
 
   #nextRequest(): Request | undefined {
@@ -143,8 +151,10 @@ export class Connection {
       this.#inFlight -= weight;
       this.#send(reply);
       this.#setDeadline();
-      if (this.#mustEnd(reply)) this.#end();
-      else this.#pump();
+      if (this.#mustEnd(reply)) return this.#end();
+      // What failed may have been a login that ended the one before, during which this connection was let be.
+      if ('failure' in reply) this.recheck();
+      this.#pump();
     });
   }
 

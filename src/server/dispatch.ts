@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Authentication, Identity, Principal } from '../auth/authenticate.ts';
+import type { Authentication, Identity } from '../auth/authenticate.ts';
 import type { PresentedCertificate } from '../auth/certificate.ts';
 import { checkParams } from '../command/check.ts';
 import type { Command, ServerFacts } from '../command/command.ts';
@@ -7,7 +7,7 @@ import { commands, findCommand } from '../command/index.ts';
 import { closest } from '../model/closest.ts';
 import { Failure } from '../model/failure.ts';
 import { pageRowsDefault, pageRowsMax, rowsPerRequest } from '../model/limits.ts';
-import { may, type Permission, rolesWith } from '../model/user.ts';
+import { assertMay } from '../model/user.ts';
 import type { Store } from '../store/store.ts';
 import type { Reply, Request } from '../wire/message.ts';
 import { type AuditLog, refusalOf } from './audit-log.ts';
@@ -91,13 +91,6 @@ function tellAudit(
   const { user = null, credential = null } = identity.known() ?? {};
   const tried = typeof params['user'] === 'string' ? auth.accounts.byName(params['user'])?.user : undefined;
   audit.refused({ ...refusal, subject: tried ?? null, actor: { user, credential, source } });
-}
-
-function assertMay(principal: Principal, permission: Permission): void {
-  if (may(principal, permission)) return;
-  throw new Failure('forbidden', `Needs the permission ${permission} (roles ${rolesWith(permission).join(', ')}).`, {
-    hint: `You are ${principal.role}. Ask an administrator.`,
-  });
 }
 
 function unknownCommand(method: string): Failure {

@@ -50,6 +50,7 @@ export class Listener {
   readonly #services: Services;
   readonly #halfOpen = new HalfOpenPeers();
   readonly #connections = new Set<Connection>();
+  #rechecking: NodeJS.Immediate | undefined;
 
   private constructor(server: Server, services: Services) {
     this.#server = server;
@@ -57,6 +58,7 @@ export class Listener {
     server.on('connection', (raw: Socket) => this.#halfOpen.admit(raw));
     server.on('tlsClientError', (error, socket) => this.#handshakeFailed(error, socket));
     server.on('secureConnection', (socket) => this.#accept(socket));
+    services.auth.accounts.onAccessEnded(() => this.#recheckSoon());
   }
 
   /** Failures: `conflict` when the port is taken, `bad-params` when the address cannot be listened on. */
@@ -75,7 +77,7 @@ export class Listener {
   /** Takes other certificates for the connections to come, and judges those that are there by what holds now. */
   renew(credentials: ServerCredentials): void {
     this.#server.setSecureContext(tlsOptions(credentials, this.#services.auth.mode !== 'token'));
-    for (const connection of this.#connections) connection.recheck();
+    this.#recheck();
   }
 
   get port(): number {
@@ -99,6 +101,19 @@ export class Listener {
     }, drainSecondsMax * 1000);
     await closed;
     clearTimeout(cutOff);
+  }
+
+  /** Closes the connections that rest on what does not hold any more. */
+  #recheck(): void {
+    for (const connection of this.#connections) connection.recheck();
+  }
+
+  /** In this turn of the event loop, and once for all that ends in it: there may be 10,000 connections to look at. */
+  #recheckSoon(): void {
+    this.#rechecking ??= setImmediate(() => {
+      this.#rechecking = undefined;
+      this.#recheck();
+    });
   }
 
   #accept(socket: TLSSocket): void {

@@ -39,6 +39,22 @@ export interface SessionRecord {
   readonly generation: number;
   /** SHA-256 thumbprint of the certificate that the session is bound to, base64url; null: bound to none. */
   readonly certificate: string | null;
+  /** The address that the login came from; null: from before it was kept. */
+  readonly source: string | null;
+}
+
+/** A machine's key to a user's account. Times are milliseconds since 1970 in UTC. */
+export interface ApiTokenRecord {
+  readonly id: string;
+  readonly userId: number;
+  /** One of its user's tokens alone has it. */
+  readonly name: string;
+  readonly role: Role;
+  /** SHA-256 of the secret, which is nowhere. */
+  readonly hash: Uint8Array;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly lastUsedAt: number | null;
 }
 
 /** A one-time code with which a user sets a password; only its SHA-256 is kept. */
@@ -128,7 +144,7 @@ export interface Store {
   setPassword(audit: AuditEntry, userId: number, passwordHash: string, epoch: number): Promise<UserRecord>;
   /** The same password under newer hash parameters: nothing else changes. */
   setPasswordHash(userId: number, passwordHash: string, epoch: number): Promise<UserRecord>;
-  /** Forgets the password, the failed logins and the devices, ends the sessions, and makes this enrolment the only one. */
+  /** Forgets password, failed logins, devices and API tokens, ends the sessions, and makes this enrolment the only one. */
   resetUser(audit: AuditEntry, userId: number, enrolment: Enrolment): Promise<UserRecord>;
   /** The user whose unexpired code has this hash, once: the code is spent. */
   redeemEnrolment(hash: Uint8Array, now: number): Promise<number | undefined>;
@@ -146,6 +162,14 @@ export interface Store {
   /** Replaces the refresh token if the session is still at `session.generation - 1`; says whether it was. */
   rotateSession(session: SessionRecord): Promise<boolean>;
   endSession(audit: AuditEntry, id: string): Promise<void>;
+  apiTokens(): Promise<readonly ApiTokenRecord[]>;
+  /**
+   * The user's expired tokens are forgotten; their ids are returned. Failures: `conflict` when the user has a token of
+   * that name, or `tokensMax` tokens.
+   */
+  addApiToken(audit: AuditEntry, token: ApiTokenRecord, tokensMax: number, epoch: number): Promise<readonly string[]>;
+  removeApiToken(audit: AuditEntry, id: string): Promise<void>;
+  noteApiTokenUse(id: string, lastUsedAt: number): Promise<void>;
   addDevice(userId: number, hash: Uint8Array, expiresAt: number): Promise<void>;
   hasDevice(userId: number, hash: Uint8Array, now: number): Promise<boolean>;
 

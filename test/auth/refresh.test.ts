@@ -8,12 +8,14 @@ import { refreshSession, startSession } from '../../src/auth/session.ts';
 import { host } from '../../src/model/audit.ts';
 import { refreshRepeatSeconds } from '../../src/model/limits.ts';
 import { openStore } from '../../src/store/open.ts';
+import type { SessionRecord } from '../../src/store/store.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { shareServer } from '../support/shared-server.ts';
 import { testPassword, WireClient } from '../support/wire-client.ts';
 
 const settings = { accessMinutes: 10, refreshIdleHours: 24, refreshDays: 7 };
 const anyone = () => undefined;
+const from = { certificate: null, source: '192.0.2.7' };
 
 /** Sessions over a real store, and a clock to turn. */
 async function openSessions() {
@@ -24,12 +26,17 @@ async function openSessions() {
   const accounts = await Accounts.open(store, Date.now, () => undefined);
   const { user } = await accounts.invite(host, 'anna', 'clerk');
   const start = 1_800_000_000_000;
-  const started = await startSession(accounts, settings, user, null, host, start);
+  const thefts: string[] = [];
+  const onTheft = ({ id }: SessionRecord) => void thefts.push(id);
+  const started = await startSession(accounts, keys, settings, user, from, start);
   const clock = { now: start };
-  const refresh = async (token: string, assertBearer: () => void = anyone) =>
-    (await refreshSession(accounts, keys, settings, token, assertBearer, host, clock.now)).refreshToken;
+  const refresh = async (token: string, assertBearer: () => void = anyone) => {
+    const watch = { source: null, assertBearer, onTheft };
+    return (await refreshSession(accounts, keys, settings, token, watch, clock.now)).refreshToken;
+  };
   const isAlive = () => accounts.session(started.session.id) !== undefined;
-  return { store, accounts, user, first: started.refreshToken, session: started.session, refresh, clock, isAlive };
+  const { session, refreshToken: first } = started;
+  return { store, accounts, keys, user, first, session, refresh, clock, isAlive, thefts };
 }
 
 const expired = expect.objectContaining({ code: 'session-expired' });
@@ -65,6 +72,29 @@ describe('a refresh token', () => {
     await store.close();
   });
 
+  test('that was stolen is known however often the login was renewed since, and the theft is told once', async () => {
+    const { store, accounts, first, refresh, session, isAlive, thefts } = await openSessions();
+    // As after 90 days of a renewal each minute.
+    const renewed = { ...session, refreshHash: randomBytes(32) };
+    for (let generation = 1; generation <= 3; generation++) await accounts.rotateSession({ ...renewed, generation });
+    await expect(refresh(first)).rejects.toEqual(expired);
+    expect([isAlive(), thefts]).toEqual([false, [session.id]]);
+    await store.close();
+  });
+
+  test('from before tokens had tags is exchanged for one that has, and known as stolen as well', async () => {
+    const { store, first, refresh, isAlive, thefts } = await openSessions();
+    const untagged = first.split('.').slice(0, 2).join('.');
+    const second = await refresh(untagged);
+    expect(second).toMatch(/^[\w-]{16}\.[\w-]{43}\.[\w-]{22}$/);
+    expect(await refresh(untagged)).toBe(second);
+    let last = second;
+    for (let count = 0; count < 5; count++) last = await refresh(last);
+    await expect(refresh(untagged)).rejects.toEqual(expired);
+    expect([isAlive(), thefts.length]).toEqual([false, 1]);
+    await store.close();
+  });
+
   test('that somebody made up ends nothing, not even with the session’s id', async () => {
     const { store, first, refresh, session, isAlive } = await openSessions();
     const guesses = [
@@ -75,6 +105,8 @@ describe('a refresh token', () => {
       session.id,
       `${'A'.repeat(16)}.${first.split('.')[1]}`,
       `${first}A`,
+      first.replace(/.{22}$/, 'A'.repeat(22)),
+      `${session.id}.${randomBytes(32).toString('base64url')}.${first.slice(-22)}`,
       first.toUpperCase(),
       ` ${first}`,
       '',
@@ -119,15 +151,16 @@ describe('a refresh token', () => {
     await accounts.addSession(host, old, user);
     const started = performance.now();
     await expect(refresh(`${old.id}.${'A'.repeat(43)}`)).rejects.toEqual(unknown);
-    expect(performance.now() - started).toBeLessThan(200);
+    // A million steps take longer on any machine, and a thousand do not, even on a busy one.
+    expect(performance.now() - started).toBeLessThan(2000);
     await store.close();
   });
 });
 
 test('a session is not started with what was proven before access ended', async () => {
-  const { store, accounts, user } = await openSessions();
+  const { store, accounts, keys, user } = await openSessions();
   await accounts.reset(host, 'anna');
-  const late = startSession(accounts, settings, user, null, host, Date.now());
+  const late = startSession(accounts, keys, settings, user, from, Date.now());
   await expect(late).rejects.toEqual(expect.objectContaining({ code: 'conflict' }));
   const change = accounts.setPassword(host, 'password-changed', user, 'a hash');
   await expect(change).rejects.toEqual(expect.objectContaining({ code: 'conflict' }));
@@ -141,11 +174,11 @@ test('a session is not started with what was proven before access ended', async 
 describe('over the wire', () => {
   const server = shareServer();
 
-  test('20 refreshes at once with one token leave one session, and every answer is good', async () => {
+  test('50 refreshes at once with one token leave one session, and every answer is good', async () => {
     const first = await WireClient.open(server());
     const granted = await first.ask('login', { user: 'admin', password: testPassword });
     const refreshToken = granted?.result?.['refreshToken'];
-    const clients = await Promise.all(Array.from({ length: 20 }, () => WireClient.open(server())));
+    const clients = await Promise.all(Array.from({ length: 50 }, () => WireClient.open(server())));
     const replies = await Promise.all(clients.map((client) => client.ask('refresh', { refreshToken })));
     expect(new Set(replies.map((reply) => reply?.result?.['refreshToken'])).size).toBe(1);
     expect(replies.every((reply) => reply?.result)).toBe(true);

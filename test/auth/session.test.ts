@@ -42,9 +42,13 @@ describe('access ends at once, also on open connections and for good tokens', ()
   test('when the user is disabled, and what was given before stays worthless when they are enabled again', async () => {
     const { administrator, user, client, grant } = await newUser();
     await administrator.ask('user.disable', { user });
-    expect(await client.ask('view')).toMatchObject({ error: { code: 1001, message: 'This account is disabled.' } });
+    expect(await client.reply()).toMatchObject({ id: null, error: { code: 1002, message: 'This login was ended.' } });
+    const late = await WireClient.open(server());
+    expect(await late.ask('authenticate', { token: grant['accessToken'] })).toMatchObject({
+      error: { code: 1001, message: 'This account is disabled.' },
+    });
     await administrator.ask('user.enable', { user });
-    expect(await codeOf(client)).toBe('session-expired');
+    expect(await codeOf(await openAs(server(), grant['accessToken']))).toBe('login-required');
     const stranger = await WireClient.open(server());
     expect(await stranger.ask('refresh', { refreshToken: grant['refreshToken'] })).toMatchObject({
       error: { code: 1001 },
@@ -87,12 +91,14 @@ describe('access ends at once, also on open connections and for good tokens', ()
     expect(await again.ask('enroll', { password: otherPassword })).toMatchObject({ result: { user } });
   });
 
-  test('and so it is for what was pipelined behind: the second of two lines is judged anew', async () => {
-    const { administrator, user, client } = await newUser();
-    administrator.write(line(1, 'user.disable', { user }));
-    await administrator.reply();
-    client.write(line(1, 'view') + line(2, 'view') + line(3, 'whoami'));
-    for (const reply of await client.replies(3)) expect(reply.error?.data.code).toBe('login-required');
+  test('also for who disables themselves: that is answered, and then the connection is closed', async () => {
+    const { client } = await newUser('admin');
+    const user = `user${users}`;
+    client.write(line(1, 'user.disable', { user }) + line(2, 'ping'));
+    const replies = await client.replies(9);
+    expect(replies.find(({ id }) => id === 1)).toMatchObject({ result: { user } });
+    expect(replies.at(-1)).toMatchObject({ id: null, error: { data: { code: 'session-expired' } } });
+    await client.closed;
   });
 });
 

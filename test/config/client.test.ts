@@ -23,6 +23,7 @@ test('every variable is read, and an empty one counts as not set', () => {
     SECURE_INV_CERT: 'c.pem',
     SECURE_INV_KEY: 'k.pem',
     SECURE_INV_TOKEN: 't',
+    SECURE_INV_TOKEN_FILE: 'f',
     SECURE_INV_PASSWORD_FILE: 'p',
     SECURE_INV_CONTEXT: '',
   };
@@ -32,6 +33,7 @@ test('every variable is read, and an empty one counts as not set', () => {
     cert: 'c.pem',
     key: 'k.pem',
     token: 't',
+    tokenFile: 'f',
     passwordFile: 'p',
     context: undefined,
   });

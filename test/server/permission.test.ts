@@ -62,7 +62,7 @@ test('the last administrator who can log in cannot be demoted or disabled, howev
   const { client } = await enrollUser(server(), administrator, 'disabled-admin', 'admin');
   await administrator.ask('user.disable', { user: 'disabled-admin' });
   await administrator.ask('user.disable', { user: 'some-admin' });
-  expect(await client.ask('whoami')).toMatchObject({ error: { data: { code: 'login-required' } } });
+  expect(await client.ask('whoami')).toMatchObject({ error: { data: { code: 'session-expired' } } });
   expect(await administrator.ask('user.edit', { user: 'admin', role: 'viewer' })).toMatchObject({
     error: { code: 1006 },
   });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Fixture } from './contract.ts';
-import { hashOf, note, sessionOf } from './intent.ts';
+import { apiTokenOf, hashOf, note, sessionOf } from './intent.ts';
 
 export function accountContract(get: () => Fixture): void {
   test('a user is kept as it was added, and its name is never free again', async () => {
@@ -118,6 +118,57 @@ export function accountContract(get: () => Fixture): void {
     expect((await store.sessions(1)).map(({ id }) => id)).toEqual(['b']);
     expect(await store.sessions(101)).toEqual([]);
     expect(await store.addSession(note, sessionOf('d', 1, 101), 2, 0)).toEqual(['b']);
+  });
+
+  test('a session from before its source was kept has none', async () => {
+    const { store } = get();
+    await store.addSession(note, { ...sessionOf('a', 1, 1), source: null }, 2, 0);
+    await store.addSession(note, { ...sessionOf('b', 1, 1), source: '2001:db8::1' }, 2, 0);
+    expect((await store.sessions(1)).map(({ source }) => source)).toEqual([null, '2001:db8::1']);
+  });
+
+  test('an API token is kept until it is removed, its user is reset, or it expires and another is added', async () => {
+    const fixture = get();
+    const token = apiTokenOf('a', 1, 1);
+    expect(await fixture.store.addApiToken(note, token, 9, 0)).toEqual([]);
+    await fixture.store.noteApiTokenUse('a', 7);
+    await fixture.reopen();
+    const { store } = fixture;
+    const [kept] = await store.apiTokens();
+    expect({ ...kept, hash: Buffer.from(kept?.hash ?? []) }).toEqual({
+      ...token,
+      hash: Buffer.from(token.hash),
+      lastUsedAt: 7,
+    });
+    await store.addApiToken(note, apiTokenOf('b', 1, 50), 9, 0);
+    const anna = await store.addUser(note, 'anna', 'clerk', null, 1);
+    expect(await store.addApiToken(note, apiTokenOf('c', anna.id, 200), 9, 0)).toEqual([]);
+    expect(await store.addApiToken(note, apiTokenOf('d', 1, 101), 9, 0)).toEqual(['a']);
+    await store.removeApiToken(note, 'b');
+    await store.removeApiToken(note, 'b');
+    const left = async () => (await store.apiTokens()).map(({ id }) => id);
+    expect(await left()).toEqual(['d', 'c']);
+    await store.setPassword(note, 1, 'hash', 0);
+    await store.setEnabled(note, 1, false);
+    expect(await left()).toEqual(['d', 'c']);
+    await store.resetUser(note, 1, { hash: hashOf(1), expiresAt: 9 });
+    expect(await left()).toEqual(['c']);
+  });
+
+  test('a name is one API token of a user, who may have so many and none after their access was ended', async () => {
+    const { store } = get();
+    const anna = await store.addUser(note, 'anna', 'clerk', null, 1);
+    await store.addApiToken(note, { ...apiTokenOf('a', 1, 1), name: 'dock' }, 2, 0);
+    const refusal = { code: 'conflict' };
+    await expect(store.addApiToken(note, { ...apiTokenOf('b', 1, 1), name: 'dock' }, 2, 0)).rejects.toMatchObject(
+      refusal,
+    );
+    await store.addApiToken(note, { ...apiTokenOf('c', anna.id, 1), name: 'dock' }, 2, 0);
+    await store.addApiToken(note, apiTokenOf('d', 1, 1), 2, 0);
+    await expect(store.addApiToken(note, apiTokenOf('e', 1, 1), 2, 0)).rejects.toMatchObject(refusal);
+    await store.setEnabled(note, anna.id, false);
+    await expect(store.addApiToken(note, apiTokenOf('f', anna.id, 1), 2, 0)).rejects.toMatchObject(refusal);
+    expect((await store.apiTokens()).map(({ id }) => id)).toEqual(['a', 'c', 'd']);
   });
 
   test('of two rotations of one refresh token one succeeds, and none after the session ended', async () => {

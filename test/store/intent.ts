@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type AuditEntry, host } from '../../src/model/audit.ts';
 import type { OperationIntent } from '../../src/model/stock.ts';
-import type { SessionRecord } from '../../src/store/store.ts';
+import type { ApiTokenRecord, SessionRecord } from '../../src/store/store.ts';
 
 /** One line as a test writes it: item, whole pieces, and perhaps a location. */
 export type Line = readonly [item: string, pieces: number, location?: string];
@@ -30,7 +30,13 @@ export function intentOf(
 export function sessionOf(id: string, userId: number, createdAt: number): SessionRecord {
   const refreshHash = new Uint8Array(32).fill(1);
   const times = { createdAt, expiresAt: createdAt + 100, refreshedAt: createdAt };
-  return { id, userId, ...times, refreshHash, generation: 0, certificate: null };
+  return { id, userId, ...times, refreshHash, generation: 0, certificate: null, source: '127.0.0.1' };
+}
+
+/** An API token of a user, named as its id, that was made at `createdAt` and lasts 100 ms. */
+export function apiTokenOf(id: string, userId: number, createdAt: number): ApiTokenRecord {
+  const times = { createdAt, expiresAt: createdAt + 100, lastUsedAt: null };
+  return { id, userId, name: id, role: 'viewer', hash: hashOf(1), ...times };
 }
 
 /** What a change leaves in the audit log, where a test is about something else. */

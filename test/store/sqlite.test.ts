@@ -9,7 +9,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { storeContract } from './contract.ts';
-import { intentOf, note } from './intent.ts';
+import { apiTokenOf, intentOf, note, sessionOf } from './intent.ts';
 
 storeContract('sqlite', (folder) => openStore(`sqlite:${join(folder, 'inv.db')}`, { exclusive: true }));
 
@@ -82,6 +82,24 @@ describe('an sqlite store', () => {
         message: expect.stringContaining(`${path} was written by a newer secure-inv (schema 99`),
       });
     }
+  });
+
+  test('of the first version is brought up to date with everything that it holds', async () => {
+    const store = await open();
+    await store.addUser(note, 'anna', 'clerk', null, 1);
+    await store.addSession(note, sessionOf('a', 1, 1), 9, 0);
+    await store.close();
+    const database = new DatabaseSync(path);
+    database.exec(`
+      ALTER TABLE session DROP COLUMN source; DROP TABLE api_token; DROP TABLE audit; DROP TABLE user_location;
+      ALTER TABLE user DROP COLUMN throttle; ALTER TABLE user DROP COLUMN limited;
+      ALTER TABLE meta DROP COLUMN nobodys_throttle; PRAGMA user_version = 1`);
+    database.close();
+    const migrated = await open();
+    expect(await migrated.sessions(1)).toMatchObject([{ id: 'a', userId: 1, source: null }]);
+    await migrated.addApiToken(note, apiTokenOf('t', 1, 1), 9, 0);
+    expect(await migrated.apiTokens()).toMatchObject([{ id: 't' }]);
+    await migrated.close();
   });
 
   test('is not made of other files', async () => {

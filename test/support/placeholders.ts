@@ -6,14 +6,15 @@ const patterns: Readonly<Record<string, string>> = {
   DATE: '\\d{4}-\\d\\d-\\d\\d',
   FINGERPRINT: '(?:[0-9A-F]{2}:){31}[0-9A-F]{2}',
   FOLDER: '/\\S+',
+  ID: '[\\w-]{16}',
   KID: '[\\w-]{12}',
   LINK: "secure-inv://[^\\s']+",
   NODE: '\\d+\\.\\d+\\.\\d+',
   OPERATION: '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}',
   PID: '\\d+',
   PORT: '\\d{1,5}',
-  SESSION: '[\\w-]{16}',
   SERIAL: '[0-9A-F]{32}',
+  TOKEN: 'sinv_[\\w-]{16}\\.[\\w-]{43}',
   TIME: '(?:\\d{4}-\\d\\d-\\d\\d[T ])?\\d\\d:\\d\\d(?::\\d\\d(?:\\.\\d{3}Z)?)?',
 };
 

@@ -15,7 +15,8 @@ export function addLogout(shell: Shell): void {
       if (!context || tokens?.refreshToken === undefined) {
         return say(shell, 'You are not logged in.', {});
       }
-      const { session } = await openShellSession({ ...options, token: undefined }); // It is the saved login that ends.
+      // It is the saved login that ends.
+      const { session } = await openShellSession({ ...options, token: undefined, tokenFile: undefined });
       try {
         await session.call(logout, {});
       } catch (error) {

@@ -1,5 +1,6 @@
 import type { AuditEntry } from '../../model/audit.ts';
 import { Failure } from '../../model/failure.ts';
+import { addApiToken, listApiTokens, noteApiTokenUse, removeApiToken } from './api-tokens.ts';
 import { addAudit, addRefusals, forgetAudit, readAudit } from './audit.ts';
 import { type Database, sqliteBusy, sqliteCode, sqliteConstraint, sqliteFull } from './database.ts';
 import { readHistory } from './history.ts';
@@ -158,6 +159,9 @@ function methodsOf(db: Database, stock: Stock): Methods {
     addSession: audited(addSession),
     rotateSession: (...args) => db.within(() => rotateSession(db, ...args)),
     endSession: audited(endSession),
+    addApiToken: audited(addApiToken),
+    removeApiToken: audited(removeApiToken),
+    noteApiTokenUse: (...args) => db.within(() => noteApiTokenUse(db, ...args)),
     addDevice: (...args) => db.within(() => addDevice(db, ...args)),
     addLocation: audited(addLocation),
     audit: (entry) => db.within(() => addAudit(db, entry)),
@@ -171,6 +175,7 @@ function methodsOf(db: Database, stock: Stock): Methods {
     users: () => users.listUsers(db),
     throttles: () => users.listThrottles(db),
     sessions: (now) => listSessions(db, now),
+    apiTokens: () => listApiTokens(db),
     hasDevice: (...args) => hasDevice(db, ...args),
   };
 }

@@ -16,6 +16,9 @@ export const writeMethods = [
   'addSession',
   'rotateSession',
   'endSession',
+  'addApiToken',
+  'removeApiToken',
+  'noteApiTokenUse',
   'addDevice',
   'audit',
   'auditRefusals',
@@ -32,6 +35,7 @@ export const readMethods = [
   'users',
   'throttles',
   'sessions',
+  'apiTokens',
   'hasDevice',
   'auditRecords',
 ] as const satisfies readonly (keyof Store)[];

@@ -177,6 +177,21 @@ const migrations: readonly string[] = [
     location_id INTEGER NOT NULL REFERENCES location (id),
     PRIMARY KEY (user_id, location_id)
   ) STRICT, WITHOUT ROWID;
+
+  -- The address that a login came from; NULL for those from before it was kept.
+  ALTER TABLE session ADD COLUMN source TEXT;
+
+  CREATE TABLE api_token (
+    id TEXT PRIMARY KEY,
+    user_id INTEGER NOT NULL REFERENCES user (id),
+    name TEXT NOT NULL,
+    role TEXT NOT NULL,
+    hash BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    last_used_at INTEGER,
+    UNIQUE (user_id, name)
+  ) STRICT, WITHOUT ROWID;
   `,
 ];
 

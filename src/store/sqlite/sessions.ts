@@ -3,7 +3,7 @@ import type { Database } from './database.ts';
 import { assertEpoch } from './users.ts';
 
 const columns = `id, user_id AS userId, created_at AS createdAt, expires_at AS expiresAt, refresh_hash AS refreshHash,
-  refreshed_at AS refreshedAt, generation, certificate`;
+  refreshed_at AS refreshedAt, generation, certificate, source`;
 
 /** As `Store.sessions`. */
 export function listSessions(database: Database, now: number): readonly SessionRecord[] {
@@ -20,8 +20,8 @@ export function addSession(
 ): readonly string[] {
   assertEpoch(database, session.userId, epoch);
   database.run(
-    `INSERT INTO session (id, user_id, created_at, expires_at, refresh_hash, refreshed_at, generation, certificate)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO session (id, user_id, created_at, expires_at, refresh_hash, refreshed_at, generation, certificate, source)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     session.id,
     session.userId,
     session.createdAt,
@@ -30,6 +30,7 @@ export function addSession(
     session.refreshedAt,
     session.generation,
     session.certificate,
+    session.source,
   );
   const ended = database.all<{ id: string }>(
     `DELETE FROM session

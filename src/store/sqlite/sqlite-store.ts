@@ -92,6 +92,10 @@ export class SqliteStore implements Store {
   addSession = this.#method('addSession');
   rotateSession = this.#method('rotateSession');
   endSession = this.#method('endSession');
+  apiTokens = this.#method('apiTokens');
+  addApiToken = this.#method('addApiToken');
+  removeApiToken = this.#method('removeApiToken');
+  noteApiTokenUse = this.#method('noteApiTokenUse');
   addDevice = this.#method('addDevice');
   hasDevice = this.#method('hasDevice');
   audit = this.#method('audit');

@@ -128,6 +128,7 @@ export function resetUser(database: Database, id: number, enrolment: Enrolment):
   addEnrolment(database, id, enrolment);
   // Whoever has a lost device is a stranger from now on.
   database.run('DELETE FROM device WHERE user_id = ?', id);
+  database.run('DELETE FROM api_token WHERE user_id = ?', id);
   endAccess(database, id);
   return find(database, id);
 }

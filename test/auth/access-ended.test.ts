@@ -1,0 +1,202 @@
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { openStore } from '../../src/store/open.ts';
+import { note, sessionOf } from '../store/intent.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import { shareServer } from '../support/shared-server.ts';
+import { enrollAdministrator, enrollUser, line, openAs, testPassword, WireClient } from '../support/wire-client.ts';
+import { clientAuthority, makeOddCertificate, userUri } from './odd-certificate.ts';
+
+const server = shareServer();
+const otherPassword = 'Another-long-passphrase-72';
+const lastWord = { id: null, error: { data: { code: 'session-expired', hint: expect.any(String) } } };
+let users = 0;
+
+/** An administrator, and a new user with two open connections of one login and a third of another. */
+async function newUser(role = 'clerk', own: TestServer = server()) {
+  const administrator = await WireClient.open(own);
+  await administrator.ask('login', { user: 'admin', password: testPassword });
+  const user = `user${++users}`;
+  const { client, grant } = await enrollUser(own, administrator, user, role);
+  const same = await openAs(own, grant['accessToken']);
+  const second = await WireClient.open(own);
+  const logged = await second.ask('login', { user, password: testPassword });
+  return { administrator, user, client, same, second, grant, secondGrant: logged?.result ?? {} };
+}
+
+/** The server says this unasked, and closes. */
+async function expectClosed(client: WireClient, said: object = lastWord) {
+  expect(await client.reply()).toMatchObject(said);
+  await client.closed;
+}
+
+async function expectOpen(...clients: readonly WireClient[]) {
+  for (const client of clients) expect(await client.ask('whoami')).toHaveProperty('result');
+}
+
+async function currentSession(client: WireClient): Promise<string> {
+  const listed = await client.ask('session.list');
+  const sessions = listed?.result?.['sessions'] as { session: string; current?: boolean }[]; // As its schema says.
+  return sessions.find(({ current }) => current)?.session ?? '';
+}
+
+describe('connections are told why and closed when what they rest on ends', () => {
+  test('by a logout, except the one that logs out', async () => {
+    const { client, same, second } = await newUser();
+    expect(await client.ask('logout')).toMatchObject({ result: {} });
+    await expectClosed(same);
+    expect(await client.ask('ping')).toHaveProperty('result');
+    await expectOpen(second);
+  });
+
+  test('by session.revoke, of oneself or by an administrator', async () => {
+    const { administrator, client, same, second } = await newUser();
+    expect(await second.ask('session.revoke', { session: await currentSession(client) })).toMatchObject({
+      result: { ended: 1 },
+    });
+    await expectClosed(client);
+    await expectClosed(same);
+    await administrator.ask('session.revoke', { session: await currentSession(second) });
+    await expectClosed(second);
+    await expectOpen(administrator);
+  });
+
+  test('by one’s own wish, which is answered first', async () => {
+    const { client } = await newUser();
+    expect(await client.ask('session.revoke', { session: await currentSession(client) })).toMatchObject({
+      result: { ended: 1 },
+    });
+    await expectClosed(client);
+  });
+
+  test('by session.revoke of the others, except this one', async () => {
+    const { client, same, second } = await newUser();
+    expect(await client.ask('session.revoke', { others: true })).toMatchObject({ result: { ended: 1 } });
+    await expectClosed(second);
+    await expectOpen(client, same);
+  });
+
+  test('when the password changes, except where it is changed', async () => {
+    const { client, same, second } = await newUser();
+    const changed = await client.ask('passwd', { current: testPassword, password: otherPassword });
+    expect(changed).toHaveProperty('result');
+    await expectClosed(same);
+    await expectClosed(second);
+    await expectOpen(client);
+  });
+
+  test.each(['user.disable', 'user.reset'])('by %s', async (method) => {
+    const { administrator, user, client, same, second } = await newUser();
+    await administrator.ask(method, { user });
+    for (const ended of [client, same, second]) await expectClosed(ended);
+    await expectOpen(administrator);
+  });
+
+  test('also those with nothing but a certificate, when their user is disabled', async () => {
+    const { administrator, user } = await newUser();
+    const certificate = makeOddCertificate(await clientAuthority(server().certs), { names: [userUri(user)] });
+    const certified = await WireClient.open(server(), certificate);
+    await expectOpen(certified);
+    await administrator.ask('user.reset', { user }); // Ends logins; this is none.
+    await expectOpen(certified);
+    await administrator.ask('user.disable', { user });
+    const reason = { code: 'certificate-refused', reason: 'unknown-user' };
+    await expectClosed(certified, { id: null, error: { data: reason } });
+  });
+
+  test('by a reset beside the server, within a moment', async () => {
+    const own = await startServer();
+    await enrollAdministrator(own);
+    const { client, user } = await newUser('clerk', own);
+    const beside = await openStore(`sqlite:${join(own.folder, 'data', 'inventory.db')}`, { exclusive: false });
+    const id = (await beside.users()).find((one) => one.user === user)?.id ?? 0;
+    await beside.resetUser(note, id, { hash: new Uint8Array(32), expiresAt: 9 });
+    await beside.close();
+    await expectClosed(client);
+  });
+
+  test('by too many logins, except where the last of them is made', async () => {
+    const own = await startServer();
+    await enrollAdministrator(own);
+    const { client, same, second, user } = await newUser('clerk', own);
+    const beside = await openStore(`sqlite:${join(own.folder, 'data', 'inventory.db')}`, { exclusive: false });
+    const { id = 0, epoch = 0 } = (await beside.users()).find((one) => one.user === user) ?? {};
+    for (let count = 0; count < 98; count++) {
+      const session = { ...sessionOf(`more-${count}`, id, Date.now()), expiresAt: Date.now() + 3_600_000 };
+      await beside.addSession(note, session, 1000, epoch);
+    }
+    await beside.close();
+    expect(await client.ask('login', { user, password: testPassword })).toHaveProperty('result');
+    await expectClosed(same);
+    await expectOpen(client, second);
+  });
+});
+
+describe('connections are let be', () => {
+  test('when their access token is merely past its time, which a refresh mends', async () => {
+    const own = await startServer();
+    await enrollAdministrator(own);
+    const { administrator, client, same, grant } = await newUser('clerk', own);
+    const other = await newUser('clerk', own);
+    own.turnClock(11 * 60_000);
+    await administrator.ask('login', { user: 'admin', password: testPassword });
+    await administrator.ask('user.disable', { user: other.user });
+    await expectClosed(other.client);
+    expect(await same.ask('whoami')).toMatchObject({
+      id: expect.any(Number),
+      error: { data: { code: 'session-expired' } },
+    });
+    expect(await client.ask('refresh', { refreshToken: grant['refreshToken'] })).toHaveProperty('result');
+    await expectOpen(client);
+  });
+
+  test('when another user’s access ends', async () => {
+    const [one, other] = [await newUser(), await newUser()];
+    await one.administrator.ask('user.reset', { user: one.user });
+    await expectClosed(one.client);
+    await expectOpen(other.client, other.same, other.second);
+  });
+});
+
+test('a password change that loses against a reset leaves no connection open', async () => {
+  const { administrator, user, client, same, second } = await newUser();
+  client.write(line(77, 'passwd', { current: testPassword, password: otherPassword }));
+  const reset = await administrator.ask('user.reset', { user });
+  expect(reset).toHaveProperty('result');
+  const [first, then] = await client.replies(2);
+  expect(first?.id).toBe(77);
+  expect(then).toMatchObject(lastWord);
+  await client.closed;
+  await expectClosed(same);
+  await expectClosed(second);
+});
+
+test('a stolen refresh token ends the login of both: each is told, and every connection of it is closed', async () => {
+  const { client, same, second, grant } = await newUser();
+  const thief = await WireClient.open(server());
+  const { refreshToken: stolen } = grant;
+  const next = await client.ask('refresh', { refreshToken: stolen });
+  const last = await client.ask('refresh', { refreshToken: next?.result?.['refreshToken'] });
+  expect(last).toHaveProperty('result');
+  expect(await thief.ask('refresh', { refreshToken: stolen })).toMatchObject({
+    error: { message: expect.stringContaining('used a second time'), data: { code: 'session-expired' } },
+  });
+  await expectClosed(client);
+  await expectClosed(same);
+  const owner = await WireClient.open(server());
+  expect(await owner.ask('refresh', { refreshToken: last?.result?.['refreshToken'] })).toMatchObject({
+    error: { message: 'This login was ended.', data: { hint: 'Run: secure-inv login' } },
+  });
+  await expectOpen(second);
+});
+
+test('a thief on a connection of that login is answered, and then cut off', async () => {
+  const { client, same, grant } = await newUser();
+  const next = await client.ask('refresh', { refreshToken: grant['refreshToken'] });
+  await client.ask('refresh', { refreshToken: next?.result?.['refreshToken'] });
+  expect(await same.ask('refresh', { refreshToken: grant['refreshToken'] })).toMatchObject({
+    error: { message: expect.stringContaining('used a second time') },
+  });
+  await expectClosed(same);
+  await expectClosed(client);
+});
