@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { Accounts, type Invitation } from './auth/accounts.ts';
 import { type Authentication, Identity } from './auth/authenticate.ts';
 import type { PresentedCertificate } from './auth/certificate.ts';
+import { ClientIssue, type SignForKey } from './auth/client-issue.ts';
 import type { KeyRing } from './auth/key-ring.ts';
 import { type Rotation, rotateKeys } from './auth/key-rotation.ts';
 import { LiveKeyRing } from './auth/live-key-ring.ts';
@@ -17,6 +18,7 @@ import { writeFileAtomically } from './file/private-file.ts';
 import type { ClientTrust } from './model/client-trust.ts';
 import { formatEnrolmentLink } from './model/enrolment-link.ts';
 import { Failure } from './model/failure.ts';
+import { issueForKey } from './pki/client-issuer.ts';
 import { ensureCertificates } from './pki/issue.ts';
 import { LiveCertificates } from './pki/live-certificates.ts';
 import { loadServerCertificates, type ServerCertificates } from './pki/server-certificates.ts';
@@ -142,6 +144,7 @@ async function openAuthentication(
     store,
     now,
     clientTrust,
+    clientIssue: new ClientIssue(config.pki.issue, config.auth.mode, signer(config, log, now), now),
     hasher: new PasswordHasher(config.auth.password),
     keys,
     throttle: await Throttle.open(store, now, (error) => log.error({ err: error }, 'cannot keep failed logins')),
@@ -154,6 +157,25 @@ async function openAuthentication(
         { session: id, user: accounts.byId(userId)?.user, source },
         'login ended: one of its refresh tokens was used a second time, so somebody else may have it',
       ),
+  };
+}
+
+/** Issues from the folder of certificates. What is wrong there is for the operator, who finds it in the log. */
+function signer(config: ServerConfig, log: Logger, now: () => number): SignForKey {
+  return async (user, publicKey) => {
+    try {
+      const certificate = await issueForKey(config.certs.folder, user, publicKey, now());
+      log.info({ user, serial: certificate.serialNumber }, 'issued a client certificate');
+      return certificate;
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error;
+      log.error({ user, hint: error.details.hint }, `cannot issue a client certificate: ${error.message}`);
+      if (error.code === 'conflict') throw error;
+      if (error.code === 'busy') throw new Failure('busy', error.message, { retryAfter: 5 });
+      throw new Failure('conflict', 'This server cannot issue certificates at the moment.', {
+        hint: "Tell the operator: the server's log says why.",
+      });
+    }
   };
 }
 

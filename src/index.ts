@@ -21,7 +21,8 @@ export interface ConnectOptions {
 
 /**
  * The inventory on a server, as the user who logged in with `secure-inv login`, or by certificate or token. Connects at
- * the first call, again when the connection was lost, and renews tokens unasked. An `add` or `take` whose answer was
+ * the first call, again when the connection was lost, and renews tokens unasked. A certificate of `secure-inv cert request` is
+ * renewed here when it is due: who runs for longer than a week calls this again now and then. An `add` or `take` whose answer was
  * lost is repeated under its operation id, and so counted once.
  *
  * Every refusal is a `Failure`: `code` is one of the codes in src/wire/README.md, `message` a sentence, `details.hint`

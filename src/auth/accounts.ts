@@ -98,11 +98,19 @@ export class Accounts {
     return { user: this.#keep(added), code, expiresAt: enrolment.expiresAt };
   }
 
-  /** Takes a user's password, sessions and API tokens away and gives a code to set a new one. Failures: `not-found`. */
-  async reset(actor: Actor, user: string, lifeMinutes = enrolmentHours * 60): Promise<Invitation> {
+  /**
+   * Takes away all that a user had, password, sessions, API tokens and certificates, and gives a code to set a new
+   * password. Failures: `not-found`.
+   */
+  reset(actor: Actor, user: string, lifeMinutes = enrolmentHours * 60): Promise<Invitation> {
+    // Certificates say to the second when they were issued.
+    return this.#reset(actor, user, lifeMinutes, Math.floor(this.#now() / 1000) * 1000);
+  }
+
+  async #reset(actor: Actor, user: string, lifeMinutes: number, certificatesFrom: number): Promise<Invitation> {
     const { code, enrolment } = this.#makeEnrolment(lifeMinutes);
     const audit = this.#entry(actor, 'user-reset', user);
-    const reset = await this.#store.resetUser(audit, this.#named(user).id, enrolment);
+    const reset = await this.#store.resetUser(audit, this.#named(user).id, enrolment, certificatesFrom);
     this.apiTokens.forgetUser(reset.id);
     return { user: this.#keepWithoutSessions(reset), code, expiresAt: enrolment.expiresAt };
   }
@@ -116,7 +124,8 @@ export class Accounts {
     const known = this.byName(user);
     if (!known) return this.invite(host, user, 'admin', firstEnrolmentMinutes);
     // The old password first: at no moment, and after no crash, may it open what is given next.
-    const invitation = await this.reset(host, user, firstEnrolmentMinutes);
+    // A certificate that was made for them stays good: nobody has lost one.
+    const invitation = await this.#reset(host, user, firstEnrolmentMinutes, 0);
     if (known.scope !== null) await this.setScope(host, user, null);
     if (known.role !== 'admin') await this.setRole(host, user, 'admin');
     if (!known.enabled) await this.setEnabled(host, user, true);
@@ -134,7 +143,10 @@ export class Accounts {
         hint: `An administrator can change that: secure-inv user edit ${user} --role admin`,
       });
     }
-    return this.inviteAdministrator(user);
+    if (!this.hasAdministrator()) return this.inviteAdministrator(user);
+    const invitation = await this.reset(host, user, firstEnrolmentMinutes);
+    if (!invitation.user.enabled) await this.setEnabled(host, user, true);
+    return invitation;
   }
 
   /** The user whose unexpired code this is; the code is spent. */

@@ -12,7 +12,10 @@ import {
   certificateRefused,
   judgeCertificate,
   type PresentedCertificate,
+  thumbprintOf,
 } from './certificate.ts';
+import type { ClientIssue } from './client-issue.ts';
+import { type KeyClaim, KeyProof } from './key-proof.ts';
 import type { KeyRing } from './key-ring.ts';
 import { assertPasswordIsStrong, type PasswordHasher, type PasswordSettings } from './password.ts';
 import { isTagged, type RefreshedSession, refreshSession, startSession, type TokenSettings } from './session.ts';
@@ -27,6 +30,8 @@ export interface Authentication {
   readonly store: Store;
   /** By what client certificates are judged now. */
   readonly clientTrust: () => ClientTrust;
+  /** Who gets a client certificate from this server itself. */
+  readonly clientIssue: ClientIssue;
   readonly hasher: PasswordHasher;
   readonly throttle: Throttle;
   /** The ring as it is now: asked for at each use, because keys rotate. */
@@ -67,6 +72,18 @@ export interface LoginGrant {
   readonly device?: string;
 }
 
+/** A client certificate that was issued over a connection. */
+export interface ClientCertificateGrant {
+  /** PEM, of the leaf alone. */
+  readonly certificate: string;
+  readonly user: string;
+  /** Lower-case hex. */
+  readonly serial: string;
+  readonly expiresAt: number;
+  /** The login that was bound to the certificate before goes on with this, bound to the new one. */
+  readonly login?: LoginGrant;
+}
+
 interface TokenLogin {
   readonly userId: number;
   readonly sessionId: string;
@@ -96,6 +113,9 @@ export class Identity {
   readonly #certificate: ClientCertificate | null;
   #login: TokenLogin | ApiTokenLogin | null = null;
   #enrolling: UserRecord | null = null;
+  /** Whether a password was set here with an enrolment code, and no certificate was issued since. */
+  #hasEnrolled = false;
+  readonly #keyProof = new KeyProof();
   #failedLogins = 0;
   /** Logins under way here: they may end what this connection rests on, and give it another. */
   #renewals = 0;
@@ -130,7 +150,8 @@ export class Identity {
   assertOffered(command: string): void {
     const { mode } = this.#auth;
     const certificateIsMissing = (mode === 'mutual' || mode === 'both') && this.#certificate === null;
-    if (certificateIsMissing && command !== 'hello' && command !== 'enroll') {
+    const isFirstCertificate = this.#hasEnrolled && (command === 'cert.challenge' || command === 'cert.request');
+    if (certificateIsMissing && command !== 'hello' && command !== 'enroll' && !isFirstCertificate) {
       throw new Failure('login-required', 'This server asks for a client certificate.', {
         hint: 'Ask the operator for one (npm run gen-certs -- client NAME), then use --cert FILE --key FILE.',
       });
@@ -256,7 +277,43 @@ export class Identity {
     }
     const grant = await this.#setPassword('user-enrolled', this.#enrolling, password);
     this.#enrolling = null;
+    this.#hasEnrolled = true;
     return grant;
+  }
+
+  /** A nonce to prove the possession of a new key with. Failures: as `ClientIssue.assertMay`, `principal`. */
+  challengeKey(): string {
+    const { clientIssue, now } = this.#auth;
+    clientIssue.assertMay(this.principal(), this.#hasEnrolled);
+    return this.#keyProof.challenge(now());
+  }
+
+  /** A certificate of the principal's for that key. Failures: as `challengeKey`, `KeyProof.verify`, `ClientIssue.issue`. */
+  async requestCertificate(claim: KeyClaim): Promise<ClientCertificateGrant> {
+    const { clientIssue, store, now } = this.#auth;
+    const asking = this.principal();
+    const { userId, user, credential } = asking;
+    clientIssue.assertMay(asking, this.#hasEnrolled);
+    const key = this.#keyProof.verify(claim, user, now());
+    const hasEnrolled = this.#hasEnrolled;
+    this.#hasEnrolled = false; // Before waiting: an enrolment is good for one certificate.
+    const issued = await clientIssue.issue(userId, user, key).catch((error: unknown) => {
+      this.#hasEnrolled = hasEnrolled;
+      throw error;
+    });
+    // Before it is handed out: what is not written down was not given.
+    const actor = { user, credential, source: this.#address };
+    const detail = `serial ${issued.serialNumber}`;
+    await store.audit({ ...actor, event: 'certificate-issued', subject: user, detail, at: now() });
+    // Again: whose access was ended meanwhile gets nothing that outlives it.
+    const login = await this.#rebind(this.principal(), thumbprintOf(issued));
+    return {
+      certificate: issued.toString(),
+      user,
+      serial: issued.serialNumber.toLowerCase(),
+      expiresAt: issued.validToDate.getTime(),
+      ...(login ? { login } : {}),
+    };
   }
 
   /** Changes the principal's password; every other login of theirs ends. Failures: `login-failed`, `bad-params`, `busy`. */
@@ -392,6 +449,18 @@ export class Identity {
     }
   }
 
+  /** A login for a new certificate in place of one that is bound to the old: as long as that one, and not a moment more. */
+  async #rebind({ userId, sessionId }: Principal, thumbprint: string): Promise<LoginGrant | undefined> {
+    const { accounts, keys, tokens, now } = this.#auth;
+    const session = sessionId === null ? undefined : accounts.session(sessionId);
+    const user = accounts.byId(userId);
+    if (!user || !session || session.certificate === null) return undefined;
+    const from = { certificate: thumbprint, source: this.#address };
+    return this.#renew(async () =>
+      this.#grant(user, await startSession(accounts, keys(), tokens, user, from, now(), session.expiresAt)),
+    );
+  }
+
   async #grantNewSession(user: UserRecord, device: string | undefined): Promise<LoginGrant> {
     const { accounts, keys, store, tokens, now } = this.#auth;
     const known = device !== undefined && (await store.hasDevice(user.id, sha256(device), now()));
@@ -444,6 +513,7 @@ export class Identity {
   #certifiedUser(certificate: ClientCertificate): UserRecord {
     const user = this.#auth.accounts.byName(certificate.user);
     if (!user?.enabled) throw certificateRefused('unknown-user');
+    if (certificate.issuedAt < user.certificatesFrom) throw certificateRefused('revoked');
     assertStillTrusted(certificate, this.#auth.clientTrust(), this.#auth.now());
     return user;
   }

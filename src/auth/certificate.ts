@@ -1,6 +1,7 @@
 import { createHash, type X509Certificate } from 'node:crypto';
 import type { ClientTrust } from '../model/client-trust.ts';
 import { Failure, type RefusalReason } from '../model/failure.ts';
+import { certificateBackdatedSeconds } from '../model/limits.ts';
 import { userNamePattern } from '../model/name.ts';
 
 /** What TLS knows of a client certificate after the handshake. */
@@ -19,6 +20,8 @@ export interface ClientCertificate {
   readonly serial: string;
   /** base64url of the DER's SHA-256: `x5t#S256` of RFC 8705. */
   readonly thumbprint: string;
+  /** As its issuer meant it, before backdating. */
+  readonly issuedAt: number;
   readonly notAfter: number;
 }
 
@@ -63,6 +66,11 @@ export function certificateRefused(reason: RefusalReason): Failure {
   return new Failure('certificate-refused', explanations[reason], { reason, hint });
 }
 
+/** base64url of the SHA-256 of a certificate's DER: what a token is bound to. */
+export function thumbprintOf(certificate: X509Certificate): string {
+  return createHash('sha256').update(certificate.raw).digest('base64url');
+}
+
 const userUri = /^URI:urn:secure-inv:user:(.*)$/s;
 
 /**
@@ -80,7 +88,8 @@ export function judgeCertificate(presented: PresentedCertificate, trust: ClientT
     authority: trust.authority,
     user,
     serial: certificate.serialNumber.toLowerCase(),
-    thumbprint: createHash('sha256').update(certificate.raw).digest('base64url'),
+    thumbprint: thumbprintOf(certificate),
+    issuedAt: certificate.validFromDate.getTime() + certificateBackdatedSeconds * 1000,
     notAfter: certificate.validToDate.getTime(),
   };
 }

@@ -54,7 +54,7 @@ export interface RefreshWatch {
   readonly onTheft: (session: SessionRecord) => void;
 }
 
-/** Starts a session for a user who has just proven to be one. */
+/** Starts a session for a user who has just proven to be one; one that continues another ends with it, at `endsAt`. */
 export async function startSession(
   accounts: Accounts,
   keys: KeyRing,
@@ -62,13 +62,14 @@ export async function startSession(
   user: UserRecord,
   { certificate, source }: Pick<SessionRecord, 'certificate' | 'source'>,
   now: number,
+  endsAt = now + settings.refreshDays * 24 * hour,
 ): Promise<RefreshedSession> {
   const secret = randomBytes(32);
   const session: SessionRecord = {
     id: makePublicId(),
     userId: user.id,
     createdAt: now,
-    expiresAt: now + settings.refreshDays * 24 * hour,
+    expiresAt: endsAt,
     refreshHash: sha256(secret),
     refreshedAt: now,
     generation: 0,

@@ -32,12 +32,14 @@ export interface Tokens {
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._:@[\]-]{0,99}$/;
 
-/** The user's contexts in the configuration folder, and their tokens in the state folder. */
+/** The user's contexts, with the certificates made for them, in the configuration folder; their tokens in the state folder. */
 export class ContextStore {
   readonly #file: string;
+  readonly #certificateFolder: string;
   readonly #stateFolder: string;
 
   constructor(configFolder: string, stateFolder: string) {
+    this.#certificateFolder = join(configFolder, 'certificates');
     this.#file = join(configFolder, 'contexts.json');
     this.#stateFolder = stateFolder;
   }
@@ -78,6 +80,26 @@ export class ContextStore {
     const { [name]: _removed, ...rest } = contexts;
     await this.#write({ ...(current === undefined || current === name ? {} : { current }), contexts: rest });
     await rm(this.#tokenFile(name), { force: true });
+    await rm(this.certificateFile(name), { force: true });
+  }
+
+  /** Where the certificate that `cert request` got for this context lies, if it got one. */
+  certificateFile(name: string): string {
+    return join(this.#certificateFolder, `${encodeURIComponent(name)}.pem`);
+  }
+
+  /** Keeps a certificate with its key: in one file, so that they fit each other at every moment. */
+  async writeCertificate(name: string, pem: string): Promise<void> {
+    await writeFileAtomically(this.certificateFile(name), pem);
+  }
+
+  /** Has the context show the certificate that it keeps. What else it says, and which one is current, stays. */
+  async showCertificate(name: string): Promise<void> {
+    const file = this.certificateFile(name);
+    const { contexts, ...rest } = await this.#read();
+    const context = contexts[name];
+    if (!context || (context.cert === file && context.key === file)) return;
+    await this.#write({ ...rest, contexts: { ...contexts, [name]: { ...context, cert: file, key: file } } });
   }
 
   /** Failures: `login-required` when the file is open to others: its tokens may be anybody's. */
@@ -106,6 +128,12 @@ export class ContextStore {
   async lockFile(name: string): Promise<string> {
     await mkdir(this.#stateFolder, { recursive: true, mode: 0o700 });
     return `${this.#tokenFile(name)}.lock`;
+  }
+
+  /** The same for the context's certificate. Another file: renewing it may need a refresh. */
+  async certificateLockFile(name: string): Promise<string> {
+    await mkdir(this.#certificateFolder, { recursive: true, mode: 0o700 });
+    return `${this.certificateFile(name)}.lock`;
   }
 
   #tokenFile(name: string): string {

@@ -10,6 +10,16 @@ const pollMilliseconds = 25;
 export async function withFileLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   const owner = randomUUID();
   while (!(await take(file, owner))) await sleep(pollMilliseconds);
+  return releaseAfter(file, owner, work);
+}
+
+/** The same, unless the file exists: then somebody else does that work already, and nothing is done here. */
+export async function unlessLocked(file: string, work: () => Promise<void>): Promise<void> {
+  const owner = randomUUID();
+  if (await take(file, owner)) await releaseAfter(file, owner, work);
+}
+
+async function releaseAfter<T>(file: string, owner: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } finally {

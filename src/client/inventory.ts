@@ -2,10 +2,19 @@ import { v7 } from 'uuid';
 import type * as v from 'valibot';
 import type { Command, ObjectSchema } from '../command/command.ts';
 import { commands } from '../command/index.ts';
-import { openSession, type TargetOptions } from './target.ts';
+import { renewWhenDue } from './certificate.ts';
+import { type OpenedSession, openSession, type TargetOptions } from './target.ts';
 
 /** What logs in and out is `connect`'s own affair. */
-type Session = 'authenticate' | 'login' | 'refresh' | 'enroll' | 'logout' | 'passwd';
+type Session =
+  | 'authenticate'
+  | 'login'
+  | 'refresh'
+  | 'enroll'
+  | 'logout'
+  | 'passwd'
+  | 'cert.challenge'
+  | 'cert.request';
 type Callable = Exclude<(typeof commands)[number], { readonly name: Session }>;
 
 /** An operation id is made for whoever does not repeat one. */
@@ -36,7 +45,7 @@ export interface Inventory extends Methods<''> {
 
 /** Opens the inventory that the options name. Failures: `login-required`, `not-found`, `bad-params`. */
 export async function openInventory(options: TargetOptions): Promise<Inventory> {
-  const { session } = await openSession(options);
+  const { session } = await openRenewed(options);
   const inventory: Record<string, unknown> = { close: () => session.close() };
   for (const command of commands) {
     const method = (params: Record<string, unknown> = {}) =>
@@ -46,6 +55,20 @@ export async function openInventory(options: TargetOptions): Promise<Inventory> 
     else inventory[first] = { ...(inventory[first] as object), [second]: method }; // Only such groups have a dot.
   }
   return inventory as unknown as Inventory; // Built above from the very table that the type is made of.
+}
+
+/** A session that begins with a renewed certificate if it was due: later there is nobody whom a failure could be told. */
+async function openRenewed(options: TargetOptions): Promise<OpenedSession> {
+  const opened = await openSession(options);
+  const { session, kept } = opened;
+  if (!kept) return opened;
+  try {
+    if (!(await renewWhenDue(kept, (command, params) => session.call(command, params)))) return opened;
+  } catch {
+    return opened; // The old one is good still, and if it is not the first call says so.
+  }
+  await session.close();
+  return openSession(options);
 }
 
 function needsOperation({ params }: Command): boolean {

@@ -2,9 +2,11 @@ import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
+import { isOpenToOthers } from '../file/private-file.ts';
 import { formatAddress } from '../model/enrolment-link.ts';
 import { Failure } from '../model/failure.ts';
 import { ClientSession } from './call.ts';
+import type { KeptCertificate } from './certificate.ts';
 import { type Endpoint, fingerprintOf } from './connect.ts';
 import { type Context, ContextStore } from './context.ts';
 
@@ -49,8 +51,15 @@ export async function findTarget(options: TargetOptions): Promise<Target> {
   return { store, context, host, port };
 }
 
+/** A session, where it leads to, and the certificate that is to be renewed over it when it is due. */
+export interface OpenedSession {
+  readonly session: ClientSession;
+  readonly endpoint: Endpoint;
+  readonly kept?: KeptCertificate | undefined;
+}
+
 /** A session for the target. Failures: `login-required` for a server never logged in to, `bad-params` for files. */
-export async function openSession(options: TargetOptions): Promise<{ session: ClientSession; endpoint: Endpoint }> {
+export async function openSession(options: TargetOptions): Promise<OpenedSession> {
   const { store, context, host, port } = await findTarget(options);
   const ca = options.ca === undefined ? context?.ca : await readGiven(options.ca, '--ca');
   if (ca === undefined) {
@@ -61,6 +70,9 @@ export async function openSession(options: TargetOptions): Promise<{ session: Cl
     });
   }
   if (context) assertSameServer(context, { host, port, ca });
+  const isKept =
+    options.cert === undefined && context !== undefined && context.cert === store.certificateFile(context.name);
+  if (isKept) await assertIsPrivate(store.certificateFile(context.name));
   const certificate = await readCertificate(options, context);
   const endpoint = { host, port, ca, certificate };
   const token = options.token ?? (await readToken(options.tokenFile));
@@ -70,7 +82,16 @@ export async function openSession(options: TargetOptions): Promise<{ session: Cl
   if (context === undefined || (options.cert !== undefined && !isOfContext)) {
     return { session: new ClientSession(endpoint, { kind: 'certificate' }), endpoint };
   }
-  return { session: new ClientSession(endpoint, { kind: 'saved', store, context: context.name }), endpoint };
+  const session = new ClientSession(endpoint, { kind: 'saved', store, context: context.name });
+  return { session, endpoint, kept: isKept ? { store, context: context.name } : undefined };
+}
+
+/** Refuses a key of ours that others can read: it may be anybody's. A file that is missing is told by whoever reads it. */
+async function assertIsPrivate(file: string): Promise<void> {
+  if (!(await isOpenToOthers(file).catch(() => false))) return;
+  throw new Failure('login-required', `${file} holds your key and is open to others.`, {
+    hint: `Run: chmod 600 ${file}. If others may have read it, have the operator revoke the certificate.`,
+  });
 }
 
 /** Whether a client certificate is this user's. One that cannot be read is refused when it is used. */

@@ -1,6 +1,8 @@
 import { add } from './add.ts';
 import { audit } from './audit.ts';
 import { authenticate } from './authenticate.ts';
+import { certChallenge } from './cert/challenge.ts';
+import { certRequest } from './cert/request.ts';
 import type { Command } from './command.ts';
 import { defineDiscover } from './discover.ts';
 import { enroll } from './enroll.ts';
@@ -51,6 +53,8 @@ const table = [
   tokenCreate,
   tokenList,
   tokenRevoke,
+  certChallenge,
+  certRequest,
   userAdd,
   userList,
   userEdit,

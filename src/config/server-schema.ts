@@ -6,7 +6,7 @@ import {
   passwordPassesMin,
 } from '../model/limits.ts';
 import { userNamePattern } from '../model/name.ts';
-import { authModes } from '../model/user.ts';
+import { authModes, issuePolicies } from '../model/user.ts';
 import { oneOf, type Setting, text, whole } from './setting.ts';
 
 // An IPv6 address has two colons or more, so that HOST:PORT is refused.
@@ -55,6 +55,14 @@ export const serverSchema = {
       default: 'certs',
       env: 'SECURE_INV_CERTS_FOLDER',
       reload: 'live',
+    }),
+  },
+  pki: {
+    issue: oneOf(issuePolicies, {
+      doc: 'To whom the server issues client certificates by itself: off (nobody), enrolment (whoever enrolls where auth.mode is mutual or both, and renewal by whoever shows a good one), or on (also whoever is logged in). Needs client-ca-key.pem in certs.folder.',
+      default: 'enrolment',
+      env: 'SECURE_INV_PKI_ISSUE',
+      reload: 'restart',
     }),
   },
   auth: {

@@ -107,8 +107,17 @@ export const failuresPerAddressSeconds = 60;
 /** An authority outlives the machine it was made on; a leaf is renewed before anyone forgets how. */
 export const authorityDays = 3650;
 export const serverCertificateDays = 90;
+/** A certificate is used at once on machines whose clocks are a little behind. */
+export const certificateBackdatedSeconds = 60;
 export const clientCertificateDays = 30;
 export const revocationListDays = 30;
+/** A client makes its key and signs in far less; a nonce that was given longer ago belongs to nothing that is under way. */
+export const certificateNonceSeconds = 60;
+/** A client asks every 20 days; more than these are a fault, and each one is to be revoked if the user is lost. */
+export const certificatesPerHourMax = 5;
+/** A P-256 key takes 124 characters of base64, its signature at most 96: no room for anything else to be parsed. */
+export const publicKeyCharactersMax = 200;
+export const keySignatureCharactersMax = 100;
 /** How many days ahead the log tells of an end that nothing renews: once at the first mark, daily from the second. */
 export const certificateWarningDays = [30, 7] as const;
 

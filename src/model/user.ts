@@ -80,3 +80,7 @@ export function rolesWith(permission: Permission): readonly Role[] {
 /** How a server decides who may talk to it: `auth.mode` (security.md 8). */
 export const authModes = ['token', 'mutual', 'either', 'both'] as const;
 export type AuthMode = (typeof authModes)[number];
+
+/** To whom a server issues client certificates by itself: `pki.issue`. */
+export const issuePolicies = ['off', 'enrolment', 'on'] as const;
+export type IssuePolicy = (typeof issuePolicies)[number];

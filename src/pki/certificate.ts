@@ -1,6 +1,11 @@
 import { createPublicKey, generateKeyPairSync, hash, type KeyObject, randomBytes, X509Certificate } from 'node:crypto';
 import { Failure } from '../model/failure.ts';
-import { authorityDays, clientCertificateDays, serverCertificateDays } from '../model/limits.ts';
+import {
+  authorityDays,
+  certificateBackdatedSeconds,
+  clientCertificateDays,
+  serverCertificateDays,
+} from '../model/limits.ts';
 import {
   bits,
   type Element,
@@ -32,8 +37,7 @@ export interface Authority {
 /** Lifetimes are counted in days of 24 hours. */
 export const dayMilliseconds = 24 * 60 * 60 * 1000;
 
-/** A certificate is used at once on machines whose clocks are a little behind. */
-export const backdatedMilliseconds = 60 * 1000;
+export const backdatedMilliseconds = certificateBackdatedSeconds * 1000;
 
 const name = (commonName: string): Element => sequence(setOf(sequence(identifier('2.5.4.3'), utf8(commonName))));
 

@@ -23,6 +23,8 @@ export interface UserRecord {
   /** The locations that the user is limited to, in the order of their ids; null: not limited. */
   readonly scope: Scope;
   readonly createdAt: number;
+  /** Certificates that were issued before this time are not accepted. */
+  readonly certificatesFrom: number;
 }
 
 /** A login that can be refreshed. Times are milliseconds since 1970 in UTC. */
@@ -144,8 +146,11 @@ export interface Store {
   setPassword(audit: AuditEntry, userId: number, passwordHash: string, epoch: number): Promise<UserRecord>;
   /** The same password under newer hash parameters: nothing else changes. */
   setPasswordHash(userId: number, passwordHash: string, epoch: number): Promise<UserRecord>;
-  /** Forgets password, failed logins, devices and API tokens, ends the sessions, and makes this enrolment the only one. */
-  resetUser(audit: AuditEntry, userId: number, enrolment: Enrolment): Promise<UserRecord>;
+  /**
+   * Forgets password, failed logins, devices and API tokens, ends the sessions, and makes this enrolment the only one.
+   * Certificates are good from `certificatesFrom` on; 0 leaves them as they were.
+   */
+  resetUser(audit: AuditEntry, userId: number, enrolment: Enrolment, certificatesFrom: number): Promise<UserRecord>;
   /** The user whose unexpired code has this hash, once: the code is spent. */
   redeemEnrolment(hash: Uint8Array, now: number): Promise<number | undefined>;
   /**

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { makeClientCertificate } from '../../src/pki/client-certificate.ts';
 import { openStore } from '../../src/store/open.ts';
 import { note, sessionOf } from '../store/intent.ts';
 import { startServer, type TestServer } from '../support/server.ts';
@@ -38,6 +40,12 @@ async function currentSession(client: WireClient): Promise<string> {
   const listed = await client.ask('session.list');
   const sessions = listed?.result?.['sessions'] as { session: string; current?: boolean }[]; // As its schema says.
   return sessions.find(({ current }) => current)?.session ?? '';
+}
+
+/** A certificate as gen-certs makes it, issued at that moment. */
+async function readClientCertificate(folder: string, user: string, now = Date.now()) {
+  const { certificateFile, keyFile } = await makeClientCertificate(folder, user, true, now);
+  return { cert: await readFile(join(folder, certificateFile)), key: await readFile(join(folder, keyFile)) };
 }
 
 describe('connections are told why and closed when what they rest on ends', () => {
@@ -97,11 +105,24 @@ describe('connections are told why and closed when what they rest on ends', () =
     const certificate = makeOddCertificate(await clientAuthority(server().certs), { names: [userUri(user)] });
     const certified = await WireClient.open(server(), certificate);
     await expectOpen(certified);
-    await administrator.ask('user.reset', { user }); // Ends logins; this is none.
-    await expectOpen(certified);
     await administrator.ask('user.disable', { user });
     const reason = { code: 'certificate-refused', reason: 'unknown-user' };
     await expectClosed(certified, { id: null, error: { data: reason } });
+  });
+
+  test('and when their user is reset: with what was issued before, and not with what is issued then', async () => {
+    const own = await startServer();
+    await enrollAdministrator(own);
+    const { administrator, user } = await newUser('clerk', own);
+    const old = await readClientCertificate(own.certs, user);
+    const certified = await WireClient.open(own, old);
+    await expectOpen(certified);
+    own.turnClock(5000); // The old one is older by more than the second that certificates are exact to.
+    await administrator.ask('user.reset', { user });
+    const revoked = { id: null, error: { data: { code: 'certificate-refused', reason: 'revoked' } } };
+    await expectClosed(certified, revoked);
+    expect(await (await WireClient.open(own, old)).reply()).toMatchObject(revoked);
+    await expectOpen(await WireClient.open(own, await readClientCertificate(own.certs, user, Date.now() + 5000)));
   });
 
   test('by a reset beside the server, within a moment', async () => {
@@ -110,7 +131,7 @@ describe('connections are told why and closed when what they rest on ends', () =
     const { client, user } = await newUser('clerk', own);
     const beside = await openStore(`sqlite:${join(own.folder, 'data', 'inventory.db')}`, { exclusive: false });
     const id = (await beside.users()).find((one) => one.user === user)?.id ?? 0;
-    await beside.resetUser(note, id, { hash: new Uint8Array(32), expiresAt: 9 });
+    await beside.resetUser(note, id, { hash: new Uint8Array(32), expiresAt: 9 }, 0);
     await beside.close();
     await expectClosed(client);
   });

@@ -163,7 +163,7 @@ test('a reset by another process reaches a running server', async () => {
   await throttle.settle();
   const changed = new Promise<void>((resolve) => store.onOutsideChange(resolve));
   const beside = await openStore(path, { exclusive: false });
-  await beside.resetUser(note, 1, { hash: new Uint8Array(32), expiresAt: 9 });
+  await beside.resetUser(note, 1, { hash: new Uint8Array(32), expiresAt: 9 }, 0);
   await beside.close();
   await changed;
   await store.throttles(); // Behind the throttle's own look.

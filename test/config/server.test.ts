@@ -34,6 +34,7 @@ describe('what the server is configured with', () => {
         listen: { host: '127.0.0.1', port: 7443, name: '' },
         store: `sqlite:${folder}/data/secure-inv.db`,
         certs: { folder: `${folder}/certs` },
+        pki: { issue: 'enrolment' },
         auth: {
           mode: 'either',
           firstAdmin: 'admin',

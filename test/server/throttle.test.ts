@@ -245,7 +245,7 @@ test('a reset forgets the failures, by an administrator or beside the server', a
   // As `secure-invd admin-link` does; the server reads everything again before it answers the request behind.
   const store = await openStore(`sqlite:${join(server.folder, 'data', 'inventory.db')}`, { exclusive: false });
   const admin = (await store.users()).find(({ user }) => user === 'admin');
-  await store.resetUser(note, admin?.id ?? 0, { hash: new Uint8Array(32), expiresAt: 1 });
+  await store.resetUser(note, admin?.id ?? 0, { hash: new Uint8Array(32), expiresAt: 1 }, 0);
   await store.close();
   await expect.poll(() => blocked('admin'), { timeout: 5000, interval: 200 }).toBe(false);
 });

@@ -15,6 +15,7 @@ export function accountContract(get: () => Fixture): void {
       epoch: 0,
       scope: null,
       createdAt: 77,
+      certificatesFrom: 0,
     });
     await fixture.store.setEnabled(note, added.id, false);
     await expect(fixture.store.addUser(note, 'anna', 'viewer', null, 78)).rejects.toMatchObject({ code: 'conflict' });
@@ -59,11 +60,11 @@ export function accountContract(get: () => Fixture): void {
     expect(await store.redeemEnrolment(hashOf(9), 1)).toBeUndefined();
     const twice = await Promise.all([store.redeemEnrolment(hashOf(1), 99), store.redeemEnrolment(hashOf(1), 99)]);
     expect(twice).toEqual([anna.id, undefined]);
-    await store.resetUser(note, anna.id, { hash: hashOf(2), expiresAt: 100 });
-    await store.resetUser(note, anna.id, { hash: hashOf(3), expiresAt: 100 });
+    await store.resetUser(note, anna.id, { hash: hashOf(2), expiresAt: 100 }, 0);
+    await store.resetUser(note, anna.id, { hash: hashOf(3), expiresAt: 100 }, 0);
     expect(await store.redeemEnrolment(hashOf(2), 1)).toBeUndefined();
     expect(await store.redeemEnrolment(hashOf(3), 100)).toBeUndefined();
-    await store.resetUser(note, anna.id, { hash: hashOf(4), expiresAt: 100 });
+    await store.resetUser(note, anna.id, { hash: hashOf(4), expiresAt: 100 }, 0);
     await store.setPassword(note, anna.id, 'hash', 3);
     expect(await store.redeemEnrolment(hashOf(4), 1)).toBeUndefined();
   });
@@ -79,7 +80,7 @@ export function accountContract(get: () => Fixture): void {
     expect(await store.setPassword(note, 1, 'other', 0)).toMatchObject({ passwordHash: 'other', epoch: 1 });
     expect(await left()).toBe(0);
     await login(1);
-    expect(await store.resetUser(note, 1, { hash: hashOf(1), expiresAt: 9 })).toMatchObject({
+    expect(await store.resetUser(note, 1, { hash: hashOf(1), expiresAt: 9 }, 0)).toMatchObject({
       passwordHash: null,
       epoch: 2,
     });
@@ -151,7 +152,7 @@ export function accountContract(get: () => Fixture): void {
     await store.setPassword(note, 1, 'hash', 0);
     await store.setEnabled(note, 1, false);
     expect(await left()).toEqual(['d', 'c']);
-    await store.resetUser(note, 1, { hash: hashOf(1), expiresAt: 9 });
+    await store.resetUser(note, 1, { hash: hashOf(1), expiresAt: 9 }, 0);
     expect(await left()).toEqual(['c']);
   });
 
@@ -199,7 +200,7 @@ export function accountContract(get: () => Fixture): void {
     await store.saveThrottle(1, null);
     await store.setPassword(note, anna.id, 'hash', 0);
     expect(await store.throttles()).toEqual([{ userId: anna.id, state: 'second' }]);
-    await store.resetUser(note, anna.id, { hash: hashOf(1), expiresAt: 9 });
+    await store.resetUser(note, anna.id, { hash: hashOf(1), expiresAt: 9 }, 0);
     expect(await store.throttles()).toEqual([]);
   });
 
@@ -212,7 +213,7 @@ export function accountContract(get: () => Fixture): void {
     expect(await store.hasDevice(anna.id, hashOf(1), 1)).toBe(false);
     await store.addDevice(1, hashOf(1), 200);
     expect(await store.hasDevice(1, hashOf(1), 150)).toBe(true);
-    await store.resetUser(note, 1, { hash: hashOf(1), expiresAt: 9 });
+    await store.resetUser(note, 1, { hash: hashOf(1), expiresAt: 9 }, 0);
     expect(await store.hasDevice(1, hashOf(1), 150)).toBe(false);
   });
 }

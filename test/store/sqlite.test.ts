@@ -92,7 +92,7 @@ describe('an sqlite store', () => {
     const database = new DatabaseSync(path);
     database.exec(`
       ALTER TABLE session DROP COLUMN source; DROP TABLE api_token; DROP TABLE audit; DROP TABLE user_location;
-      ALTER TABLE user DROP COLUMN throttle; ALTER TABLE user DROP COLUMN limited;
+      ALTER TABLE user DROP COLUMN throttle; ALTER TABLE user DROP COLUMN certificates_from; ALTER TABLE user DROP COLUMN limited;
       ALTER TABLE meta DROP COLUMN nobodys_throttle; PRAGMA user_version = 1`);
     database.close();
     const migrated = await open();
@@ -122,7 +122,7 @@ describe('an sqlite store', () => {
     await server.apply(intentOf('add', [['Soap', 1]]), 1);
     const beside = await open(false);
     expect(beside.id).toBe(server.id);
-    await beside.resetUser(note, 1, { hash: new Uint8Array(32), expiresAt: 9 });
+    await beside.resetUser(note, 1, { hash: new Uint8Array(32), expiresAt: 9 }, 0);
     await beside.apply(intentOf('add', [['Soap', 1]]), 1);
     await beside.close();
     expect(await server.apply(intentOf('add', [['Soap', 1]]), 1)).toMatchObject([{ seq: 3, balance: 3000 }]);

@@ -4,8 +4,8 @@ import { audit, type auditRecord } from '../../command/audit.ts';
 import { Failure, failures } from '../../model/failure.ts';
 import { pageRowsMax } from '../../model/limits.ts';
 import type { ClientSession } from '../call.ts';
-import { openSession } from '../target.ts';
 import { addRemote, run } from './remote.ts';
+import { withSession } from './session.ts';
 import type { Shell } from './shell.ts';
 
 /** How soon a new record is seen. */
@@ -15,12 +15,9 @@ const lookMilliseconds = 1000;
 export function addAudit(shell: Shell): void {
   addRemote(shell, audit, async (params, { follow }) => {
     if (!follow) return run(shell, audit, params);
-    const { session } = await openSession(shell.options());
-    try {
-      await printForEver(session, params, shell.options().json ? JSON.stringify : sentence);
-    } finally {
-      await session.close();
-    }
+    await withSession(shell, (session) =>
+      printForEver(session, params, shell.options().json ? JSON.stringify : sentence),
+    );
   })?.option('--follow', 'go on and print what is new until you stop it; with --json one object a line');
 }
 

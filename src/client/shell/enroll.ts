@@ -5,6 +5,7 @@ import { hello } from '../../command/hello.ts';
 import { formatAddress, parseEnrolmentLink } from '../../model/enrolment-link.ts';
 import { Failure } from '../../model/failure.ts';
 import { tokensOf } from '../call.ts';
+import { type CallCommand, keepCertificate, type NewCertificate, requestCertificate } from '../certificate.ts';
 import { ClientConnection, fetchAuthority } from '../connect.ts';
 import { ContextStore } from '../context.ts';
 import { ask, isInteractive } from '../terminal.ts';
@@ -41,14 +42,45 @@ export function addEnroll(shell: Shell): void {
         await store.writeTokens(name, tokensOf(granted));
         const { authMode } = v.parse(hello.result, await connection.request('hello', {}));
         const needsCertificate = authMode === 'mutual' || authMode === 'both';
-        const next = needsCertificate
-          ? `Your password is set. The server at ${name} asks for a client certificate, too: when the operator has given it to you, run: secure-inv login --cert FILE --key FILE`
-          : `You are logged in to ${name} as ${user} (${role}). Try: secure-inv view`;
-        say(shell, next, { user, role, context: name });
+        const certificate = needsCertificate ? await getCertificate(connection, store, name, user) : undefined;
+        // By certificate alone there is nothing to log in to.
+        if (certificate && authMode === 'mutual') await store.writeTokens(name, {});
+        const loggedIn = `You are logged in to ${name} as ${user} (${role})`;
+        const next = certificate
+          ? `${loggedIn}, with a certificate that is good until ${certificate.expiresAt} and renewed in time. Try: secure-inv view`
+          : needsCertificate
+            ? `Your password is set. The server at ${name} asks for a client certificate, too: when the operator has given it to you, run: secure-inv login --cert FILE --key FILE`
+            : `${loggedIn}. Try: secure-inv view`;
+        const { serial, expiresAt } = certificate ?? {};
+        say(shell, next, { user, role, context: name, ...(certificate ? { certificate: { serial, expiresAt } } : {}) });
       } finally {
         connection.close();
       }
     });
+}
+
+/**
+ * The first certificate, kept for the context; undefined where the server gives none. The password is set by now and the
+ * link spent, so whatever goes wrong here is said and no more.
+ */
+async function getCertificate(
+  connection: ClientConnection,
+  store: ContextStore,
+  context: string,
+  user: string,
+): Promise<NewCertificate | undefined> {
+  try {
+    const call: CallCommand = async (command, params) =>
+      v.parse(command.result, await connection.request(command.name, params));
+    const made = await requestCertificate(call, user);
+    await keepCertificate({ store, context }, made);
+    await store.showCertificate(context);
+    return made;
+  } catch (error) {
+    const isPolicy = error instanceof Failure && error.code === 'forbidden';
+    if (!isPolicy) process.stderr.write(`secure-inv: ${error instanceof Error ? error.message : error}\n`);
+    return undefined;
+  }
 }
 
 /** Whoever leaves now would try the same link again, in vain. */

@@ -40,12 +40,13 @@ export function addLogin(shell: Shell): void {
       const options = shell.options();
       const target = await findLoginTarget(options);
       const ca = await trust(target, options, flags.fingerprint);
-      const certificate = await readCertificate(options, target.context);
-      warnOfEnd(certificate, options);
-      const endpoint = { host: target.host, port: target.port, ca, certificate };
-      const files = options.cert === undefined ? target.context : options;
-      const name = options.context ?? target.context?.name ?? formatAddress(target.host, target.port);
       const { host, port } = target;
+      const isGood = await keptCertificateIsGood(target, options, ca);
+      const files = options.cert !== undefined ? options : isGood ? target.context : undefined;
+      const certificate = await readCertificate(files ?? {}, undefined);
+      const endpoint = { host, port, ca, certificate };
+      const name = options.context ?? target.context?.name ?? formatAddress(host, port);
+      if (files?.cert !== target.store.certificateFile(name)) warnOfEnd(certificate, options);
       const context = { name, host, port, ca, cert: absolute(files?.cert), key: absolute(files?.key) };
       if (certificate && (await certificateIsEnough(endpoint))) {
         await loginByCertificate(shell, target, context, endpoint);
@@ -100,6 +101,23 @@ async function trust(target: Target, { ca }: ShellOptions, fingerprint: string |
   throw new Failure('untrusted', 'Not logged in: you did not trust the server.', {
     hint: 'Ask the operator for the fingerprint, or for an enrolment link, which contains it.',
   });
+}
+
+/**
+ * Whether the certificate that this context got from the server is accepted still; true where there is none of the kind.
+ * Nobody can mend one that has ended, so a password is asked as if it had never been there.
+ */
+async function keptCertificateIsGood({ store, context, host, port }: Target, options: ShellOptions, ca: string) {
+  if (!context || options.cert !== undefined || context.cert !== store.certificateFile(context.name)) return true;
+  try {
+    const certificate = await readCertificate({}, context);
+    await once({ host, port, ca, certificate }, (connection) => connection.request('hello', {}));
+    return true;
+  } catch (error) {
+    const isEnded = error instanceof Failure && (error.code === 'certificate-refused' || error.code === 'bad-params');
+    if (!isEnded) throw error;
+    return false;
+  }
 }
 
 async function certificateIsEnough(endpoint: Endpoint): Promise<boolean> {

@@ -1,7 +1,6 @@
 import { logout } from '../../command/logout.ts';
 import { Failure } from '../../model/failure.ts';
-import { findTarget } from '../target.ts';
-import { openShellSession } from './session.ts';
+import { findTarget, openSession } from '../target.ts';
 import { examplesText, type Shell, say, subcommand } from './shell.ts';
 
 /** `logout`: the server forgets the session, and this account its tokens. */
@@ -16,7 +15,7 @@ export function addLogout(shell: Shell): void {
         return say(shell, 'You are not logged in.', {});
       }
       // It is the saved login that ends.
-      const { session } = await openShellSession({ ...options, token: undefined, tokenFile: undefined });
+      const { session } = await openSession({ ...options, token: undefined, tokenFile: undefined });
       try {
         await session.call(logout, {});
       } catch (error) {

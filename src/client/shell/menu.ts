@@ -8,7 +8,7 @@ import { Failure, failures } from '../../model/failure.ts';
 import { parseName } from '../../model/name.ts';
 import { InputEnd, type LineReader, openLineReader } from '../terminal.ts';
 import { parseNumber, print } from './remote.ts';
-import { openShellSession } from './session.ts';
+import { withSession } from './session.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
 
 const choices = '\n1. Add Item to Inventory\n2. View Inventory\n3. Exit\n';
@@ -18,19 +18,19 @@ export function addMenu(shell: Shell): void {
   subcommand(shell.program, ['menu'], 'Work with a numbered menu.')
     .addHelpText('after', examplesText(['secure-inv menu']))
     .action(async () => {
-      const { session, endpoint } = await openShellSession(shell.options());
-      const reader = openLineReader();
-      const call = async (command: Command, params: Record<string, unknown>) =>
-        print(command, await session.call(command, params), false, endpoint);
-      try {
-        await session.call(whoami, {}); // Who is not logged in learns it before typing anything.
-        await loop(reader, call);
-      } catch (error) {
-        if (!(error instanceof InputEnd)) throw error;
-      } finally {
-        reader.close();
-        await session.close();
-      }
+      await withSession(shell, async (session, endpoint) => {
+        const reader = openLineReader();
+        const call = async (command: Command, params: Record<string, unknown>) =>
+          print(command, await session.call(command, params), false, endpoint);
+        try {
+          await session.call(whoami, {}); // Who is not logged in learns it before typing anything.
+          await loop(reader, call);
+        } catch (error) {
+          if (!(error instanceof InputEnd)) throw error;
+        } finally {
+          reader.close();
+        }
+      });
     });
 }
 

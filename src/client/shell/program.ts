@@ -3,6 +3,7 @@ import { audit } from '../../command/audit.ts';
 import { commands } from '../../command/index.ts';
 import { whoami } from '../../command/whoami.ts';
 import { addAudit } from './audit.ts';
+import { addCert } from './cert.ts';
 import { addCompletion } from './completion.ts';
 import { addContext } from './context.ts';
 import { addEnroll } from './enroll.ts';
@@ -42,6 +43,7 @@ export function buildProgram(environment: ShellOptions, version: string): Words 
   addRefresh(shell);
   addPasswd(shell);
   addLogout(shell);
+  addCert(shell);
   addContext(shell);
   addMenu(shell);
   addCompletion(shell);

@@ -7,7 +7,7 @@ import { formatEnrolmentLink } from '../../model/enrolment-link.ts';
 import type { Endpoint } from '../connect.ts';
 import { fingerprintOf } from '../connect.ts';
 import { openScreen } from '../terminal.ts';
-import { openShellSession } from './session.ts';
+import { withSession } from './session.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
 
 /** Does a command with the parameters and the options that were given. */
@@ -50,13 +50,10 @@ export function addRemote(shell: Shell, command: Command, perform?: Perform): Wo
 
 /** Asks once and prints the answer. */
 export async function run(shell: Shell, command: Command, params: Record<string, unknown>): Promise<void> {
-  const options = shell.options();
-  const { session, endpoint } = await openShellSession(options);
-  try {
-    print(command, await session.call(command, params), options.json, endpoint);
-  } finally {
-    await session.close();
-  }
+  const { json } = shell.options();
+  await withSession(shell, async (session, endpoint) =>
+    print(command, await session.call(command, params), json, endpoint),
+  );
 }
 
 /** Prints a result for a program, or for a person. */

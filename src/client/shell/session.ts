@@ -1,17 +1,33 @@
 import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { clientCertificateWarningDays } from '../../model/limits.ts';
 import type { ClientSession } from '../call.ts';
+import { daysUntil, type KeptCertificate, readFacts, renewWhenDue } from '../certificate.ts';
 import type { Endpoint } from '../connect.ts';
 import { openSession } from '../target.ts';
-import type { ShellOptions } from './shell.ts';
+import type { Shell, ShellOptions } from './shell.ts';
 
 const dayMilliseconds = 86_400_000;
 
-/** A session for a person: their own certificate's end is told before it comes. Failures: as `openSession`. */
-export async function openShellSession(options: ShellOptions): Promise<{ session: ClientSession; endpoint: Endpoint }> {
-  const opened = await openSession(options);
-  warnOfEnd(opened.endpoint.certificate, options);
-  return opened;
+/**
+ * Does a command's work on a session and closes it. The client certificate that the context got from the server is
+ * renewed behind that if it is due; of another one people are told before it ends. Failures: as `openSession`.
+ */
+export async function withSession(
+  shell: Shell,
+  use: (session: ClientSession, endpoint: Endpoint) => Promise<void>,
+): Promise<void> {
+  const options = shell.options();
+  const { session, endpoint, kept } = await openSession(options);
+  if (!kept) warnOfEnd(endpoint.certificate, options);
+  try {
+    await use(session, endpoint);
+    if (kept) {
+      await renewWhenDue(kept, (command, params) => session.call(command, params)).catch(warnUnless(options, kept));
+    }
+  } finally {
+    await session.close();
+  }
 }
 
 /** Says on standard error that the client certificate ends soon. A program learns it from the certificate. */
@@ -34,4 +50,15 @@ function endOf(certificate: Endpoint['certificate']): Date | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** A command whose work is done has not failed because its certificate ends some day: people are told, that is all. */
+function warnUnless({ json }: ShellOptions, { store, context }: KeptCertificate) {
+  return async (error: unknown): Promise<void> => {
+    if (json) return;
+    const facts = readFacts(await readFile(store.certificateFile(context), 'utf8').catch(() => ''));
+    const end = facts ? `ends in ${daysUntil(facts.to, Date.now())} days and ` : '';
+    const why = error instanceof Error ? error.message : String(error);
+    process.stderr.write(`secure-inv: warning: your certificate ${end}could not be renewed: ${why}\n`);
+  };
 }

@@ -1,7 +1,7 @@
 import { whoami } from '../../command/whoami.ts';
 import type { Protection } from '../protection.ts';
 import { print } from './remote.ts';
-import { openShellSession } from './session.ts';
+import { withSession } from './session.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
 
 /** `whoami`: who the server takes one for, and what this end knows of the connection, which no server can say for it. */
@@ -10,16 +10,13 @@ export function addWhoami(shell: Shell): void {
     .option('--verbose', 'also show how the connection to the server is protected')
     .addHelpText('after', examplesText([...(whoami.shell?.examples ?? []), 'secure-inv whoami --verbose']))
     .action(async ({ verbose }: { readonly verbose?: boolean }) => {
-      const options = shell.options();
-      const { session, endpoint } = await openShellSession(options);
-      try {
+      const { json } = shell.options();
+      await withSession(shell, async (session, endpoint) => {
         const result = await session.call(whoami, {});
         const connection = verbose ? await session.protection() : undefined;
-        print(whoami, connection ? { ...result, connection } : result, options.json, endpoint);
-        if (connection && !options.json) process.stdout.write(`${describe(connection)}\n`);
-      } finally {
-        await session.close();
-      }
+        print(whoami, connection ? { ...result, connection } : result, json, endpoint);
+        if (connection && !json) process.stdout.write(`${describe(connection)}\n`);
+      });
     });
 }
 

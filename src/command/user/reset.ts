@@ -5,7 +5,7 @@ import { formatInvitation, invitation, renderInvitation, userName } from '../fie
 /** For a user who forgot the password, or lost a device: everything they had is worthless, and they enroll again. */
 export const userReset = define({
   name: 'user.reset',
-  summary: "Forget a user's password, end their logins and API tokens, and print a new enrolment link.",
+  summary: "Forget a user's password, end their logins, API tokens and certificates, and print a new enrolment link.",
   permission: 'user:write',
   params: v.strictObject({ user: userName }),
   result: invitation,

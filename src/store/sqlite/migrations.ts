@@ -169,6 +169,8 @@ const migrations: readonly string[] = [
   ALTER TABLE user ADD COLUMN throttle TEXT;
   -- Those of the last unknown name, which nobody reads: a failed login writes, whether or not there is such a user.
   ALTER TABLE meta ADD COLUMN nobodys_throttle TEXT;
+  -- Certificates of the user that were issued before this time are not accepted.
+  ALTER TABLE user ADD COLUMN certificates_from INTEGER NOT NULL DEFAULT 0;
   -- Whether user_location has all that the user may know of. Limited without a row there: nothing.
   ALTER TABLE user ADD COLUMN limited INTEGER NOT NULL DEFAULT 0;
 

@@ -12,10 +12,12 @@ interface UserRow {
   readonly enabled: number;
   readonly epoch: number;
   readonly createdAt: number;
+  readonly certificatesFrom: number;
   readonly scope: string | null;
 }
 
 const columns = `id, name AS user, role, password_hash AS passwordHash, enabled, epoch, created_at AS createdAt,
+  certificates_from AS certificatesFrom,
   CASE limited WHEN 0 THEN NULL ELSE
     (SELECT json_group_array(location_id) FROM user_location WHERE user_id = user.id)
   END AS scope`;
@@ -121,9 +123,10 @@ export function setPasswordHash(database: Database, id: number, passwordHash: st
 }
 
 /** As `Store.resetUser`. */
-export function resetUser(database: Database, id: number, enrolment: Enrolment): UserRecord {
+export function resetUser(database: Database, id: number, enrolment: Enrolment, certificatesFrom: number): UserRecord {
   const before = find(database, id);
   database.run('UPDATE user SET password_hash = NULL, throttle = NULL WHERE id = ?', before.id);
+  database.run('UPDATE user SET certificates_from = max(certificates_from, ?) WHERE id = ?', certificatesFrom, id);
   database.run('DELETE FROM enrolment WHERE user_id = ?', id);
   addEnrolment(database, id, enrolment);
   // Whoever has a lost device is a stranger from now on.
