@@ -3,6 +3,7 @@ import { CommanderError } from 'commander';
 import { buildProgram } from './client/shell/program.ts';
 import { loadClientEnvironment } from './config/client.ts';
 import { Failure, failures } from './model/failure.ts';
+import { printable } from './model/printable.ts';
 import { version } from './version.ts';
 import { formatFailure } from './wire/message.ts';
 
@@ -14,7 +15,7 @@ try {
     process.stderr.write(
       process.argv.includes('--json')
         ? `${JSON.stringify(formatFailure(error))}\n`
-        : `secure-inv: ${error.message}\n${error.details.hint ? `hint: ${error.details.hint}\n` : ''}`,
+        : `secure-inv: ${printable(error.message)}\n${error.details.hint ? `hint: ${printable(error.details.hint)}\n` : ''}`,
     );
     process.exitCode = failures[error.code].exit;
   } else if (error instanceof CommanderError) {

@@ -74,7 +74,7 @@ export interface LoginGrant {
 
 /** A client certificate that was issued over a connection. */
 export interface ClientCertificateGrant {
-  /** PEM, of the leaf alone. */
+  /** DER, base64, of the leaf alone. */
   readonly certificate: string;
   readonly user: string;
   /** Lower-case hex. */
@@ -308,7 +308,7 @@ export class Identity {
     // Again: whose access was ended meanwhile gets nothing that outlives it.
     const login = await this.#rebind(this.principal(), thumbprintOf(issued));
     return {
-      certificate: issued.toString(),
+      certificate: issued.raw.toString('base64'),
       user,
       serial: issued.serialNumber.toLowerCase(),
       expiresAt: issued.validToDate.getTime(),

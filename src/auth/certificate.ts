@@ -70,6 +70,7 @@ export function certificateRefused(reason: RefusalReason): Failure {
 export function thumbprintOf(certificate: X509Certificate): string {
   return createHash('sha256').update(certificate.raw).digest('base64url');
 }
+const clientPurpose = '1.3.6.1.5.5.7.3.2'; // id-kp-clientAuth, RFC 5280 section 4.2.1.12
 
 const userUri = /^URI:urn:secure-inv:user:(.*)$/s;
 
@@ -82,6 +83,8 @@ export function judgeCertificate(presented: PresentedCertificate, trust: ClientT
   if (authorizationError !== null) throw certificateRefused(reasons[authorizationError] ?? 'unverifiable');
   // A resumed session carries an old verdict; ours are never resumed, so this is something unforeseen.
   if (sessionReused || certificate.ca) throw certificateRefused('unverifiable');
+  // OpenSSL takes a certificate that states no purpose for one of every purpose.
+  if (!certificate.keyUsage?.includes(clientPurpose)) throw certificateRefused('wrong-purpose');
   const user = userUri.exec(certificate.subjectAltName ?? '')?.[1];
   if (user === undefined || !userNamePattern.test(user)) throw certificateRefused('no-user-name');
   return {

@@ -67,9 +67,16 @@ export function parseAccessToken(text: string, keys: KeyRing, issuer: string, no
     });
     return parseClaims(claims) ?? fail(refused);
   } catch (error) {
-    if (error instanceof jwt.TokenExpiredError) throw sessionExpired(error.expiredAt.getTime());
+    if (error instanceof jwt.TokenExpiredError && isDate(error.expiredAt)) {
+      throw sessionExpired(error.expiredAt.getTime());
+    }
     throw refused;
   }
+}
+
+/** JSON has numbers far past the last date, which nothing could show. */
+function isDate(date: Date): boolean {
+  return !Number.isNaN(date.getTime());
 }
 
 function fail(failure: Failure): never {
@@ -80,7 +87,7 @@ function fail(failure: Failure): never {
 function parseClaims(claims: jwt.JwtPayload | string): AccessToken | undefined {
   if (typeof claims === 'string') return undefined;
   const { sub, sid, epoch, iat, nbf, exp, jti, aud, cnf } = claims;
-  const thumbprint: unknown = cnf === undefined ? null : cnf?.['x5t#S256'];
+  const thumbprint: unknown = cnf === undefined ? null : (cnf?.['x5t#S256'] ?? ''); // Null there is not unbound.
   const wellFormed =
     typeof sub === 'string' &&
     /^[1-9]\d{0,15}$/.test(sub) &&
@@ -88,7 +95,8 @@ function parseClaims(claims: jwt.JwtPayload | string): AccessToken | undefined {
     typeof jti === 'string' &&
     aud === audience &&
     Number.isSafeInteger(epoch) &&
-    [iat, nbf, exp].every(Number.isSafeInteger) &&
+    [iat, nbf, exp].every((at) => Number.isSafeInteger(at) && isDate(new Date(Number(at) * 1000))) &&
+    iat === nbf &&
     (thumbprint === null || typeof thumbprint === 'string');
   if (!wellFormed || exp === undefined) return undefined;
   return { userId: Number(sub), sessionId: sid, epoch, expiresAt: exp * 1000, certificate: thumbprint };

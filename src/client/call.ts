@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import * as v from 'valibot';
+import type * as v from 'valibot';
+import { checkResult } from '../command/check.ts';
 import type { Command } from '../command/command.ts';
 import { grant } from '../command/field.ts';
 import { Failure } from '../model/failure.ts';
@@ -54,7 +55,7 @@ export class ClientSession {
         wasSent = true;
       };
       try {
-        return v.parse(command.result, await this.#request(command.name, params, onSent));
+        return checkResult(command.result, await this.#request(command.name, params, onSent));
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
         if (wasSent && mayHaveHappened(error)) lost = error;
@@ -160,7 +161,7 @@ export class ClientSession {
       }
       const { refreshToken } = tokens;
       if (refreshToken === undefined) throw notLoggedIn(context);
-      const granted = v.parse(grant, await connection.request('refresh', { refreshToken }));
+      const granted = checkResult(grant, await connection.request('refresh', { refreshToken }));
       await store.writeTokens(context, { ...tokens, ...tokensOf(granted) });
     });
     await this.#authenticated;

@@ -60,11 +60,19 @@ export async function requestCertificate(call: CallCommand, user: string): Promi
     publicKey: der.toString('base64'),
     signature: signature.toString('base64'),
   });
-  if (readFacts(certificate)?.user !== user || !new X509Certificate(certificate).checkPrivateKey(privateKey)) {
+  const issued = parseCertificate(certificate);
+  if (!issued?.checkPrivateKey(privateKey) || readFacts(issued.toString())?.user !== user) {
     throw new Failure('untrusted', `The server issued a certificate that is not for ${user} and this key.`);
   }
-  const issued = new X509Certificate(certificate); // Whatever else was sent beside it is not kept.
   return { pem: `${issued}${privateKey.export({ type: 'pkcs8', format: 'pem' })}`, serial, expiresAt, login };
+}
+
+function parseCertificate(base64: string): X509Certificate | undefined {
+  try {
+    return new X509Certificate(Buffer.from(base64, 'base64'));
+  } catch {
+    return undefined;
+  }
 }
 
 /** Writes a new certificate down for its context, and the login that goes with it. Failures: what the disk says. */

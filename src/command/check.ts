@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { Failure } from '../model/failure.ts';
+import { printable } from '../model/printable.ts';
 import type { Command } from './command.ts';
 
 /** The fourth gate: the parameters, checked and cleaned by the command's schema. Failures: `bad-params`. */
@@ -9,16 +10,24 @@ export function checkParams(command: Command, params: unknown): Record<string, u
   throw new Failure('bad-params', quotable(explain(checked.issues[0])));
 }
 
+/**
+ * What a server sent, checked by the schema of its command: it may be of another version, or hostile. Failures:
+ * `bad-frame`.
+ */
+export function checkResult<S extends v.GenericSchema>(schema: S, result: unknown): v.InferOutput<S> {
+  const checked = v.safeParse(schema, result);
+  if (checked.success) return checked.output;
+  throw new Failure('bad-frame', 'The server sent a result that this program does not understand.', {
+    hint: 'Compare the versions of the two: secure-inv --version, secure-invd --version',
+  });
+}
+
 /** Long enough for every sentence of ours with a value of ordinary size in it. */
 const messageCharactersMax = 240;
 
 /** A refusal quotes what it refuses, and is read on a terminal: it is never long, and moves no cursor. */
 function quotable(sentence: string): string {
-  const short = sentence.length > messageCharactersMax ? `${sentence.slice(0, messageCharactersMax)}…` : sentence;
-  return short.replace(
-    /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
-  );
+  return printable(sentence.length > messageCharactersMax ? `${sentence.slice(0, messageCharactersMax)}…` : sentence);
 }
 
 /** What a schema found, as a sentence that begins with the field. */

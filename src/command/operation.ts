@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { formatQuantity } from '../model/quantity.ts';
 import { defaultLocation, type OperationIntent } from '../model/stock.ts';
+import { checkResult } from './check.ts';
 import type { Call } from './command.ts';
 import { formatTime, item, lines, location, movementResult, note, operation, quantity } from './field.ts';
 
@@ -79,7 +80,7 @@ export function renderOperation(
   result: v.InferOutput<typeof operationResult>,
   sentence: (quantity: number, item: string) => string,
 ): string {
-  const movements = result.lines ?? [v.parse(movementResult, result)];
+  const movements = result.lines ?? [checkResult(movementResult, result)];
   return movements
     .map(({ item, quantity, balance, location, created, low }) => {
       const where = location === defaultLocation ? 'In stock' : `At ${location}`;

@@ -7,6 +7,7 @@ import {
   lineBytesMaxBeforeLogin,
   loginSecondsMax,
   requestsInFlightMax,
+  silentPeerMillisecondsMax,
   unreadReplyBytesMax,
   unreadReplyBytesMaxBeforeLogin,
   unreadReplySecondsMax,
@@ -28,6 +29,7 @@ export class Connection {
   readonly #caller: Caller;
   readonly #services: Services;
   readonly #decoder = new LineDecoder();
+  readonly #since = performance.now();
   /** Requests without an answer, each by its weight. */
   #inFlight = 0;
   #outgoing = '';
@@ -57,6 +59,22 @@ export class Connection {
   /** Whether this peer has shown who it is. */
   get isLoggedIn(): boolean {
     return this.#caller.identity.isLoggedIn;
+  }
+
+  /** Whether this peer takes one of the places of those who have not shown who they are. */
+  get isStranger(): boolean {
+    return this.#ending === 'no' && !this.isLoggedIn;
+  }
+
+  /** Whether this peer has been here for long enough to ask for something, and waits for nothing. */
+  get isIdle(): boolean {
+    const age = performance.now() - this.#since;
+    return age > silentPeerMillisecondsMax && this.#inFlight === 0 && !this.#caller.identity.isEnrolling;
+  }
+
+  /** IP address. */
+  get source(): string {
+    return this.#caller.source;
   }
 
   /**

@@ -98,7 +98,6 @@ function unknownCommand(method: string): Failure {
     method.slice(0, 40),
     commands.map(({ name }) => name),
   );
-  // Quoted as JSON, so that nothing in it can move a terminal's cursor.
   const said = `No command ${JSON.stringify(method.slice(0, 40))}.`;
   return new Failure('unknown-command', meant ? `${said} Did you mean ${JSON.stringify(meant)}?` : said, {
     hint: meant ? undefined : 'rpc.discover lists the commands.',

@@ -135,9 +135,8 @@ export class Listener {
       this.#services.log.warn({ source, reason: identity.details.reason }, 'certificate refused');
       this.#auditRefusedCertificate(socket, source, identity);
       connection.refuse(identity);
-    } else if (this.#isFull()) {
-      this.#services.log.warn({ source }, 'connection refused: too many');
-      connection.refuse(new Failure('busy', 'Too many connections. Try again in 10 s.', { retryAfter: 10 }));
+    } else {
+      this.#makeRoom(connection);
     }
   }
 
@@ -161,12 +160,20 @@ export class Listener {
     });
   }
 
-  #isFull(): boolean {
-    if (this.#connections.size > connectionsMax) return true;
-    if (this.#connections.size <= connectionsBeforeLoginMax) return false;
-    let strangers = 0;
-    for (const connection of this.#connections) if (!connection.isLoggedIn) strangers++;
-    return strangers > connectionsBeforeLoginMax;
+  /**
+   * Past the limits one has to go: among strangers the first to come that is doing nothing, because whoever means to log
+   * in does so at once. Were it the newcomer, a crowd that says nothing would keep everybody out.
+   */
+  #makeRoom(newcomer: Connection): void {
+    if (this.#connections.size <= connectionsBeforeLoginMax) return;
+    let victim = newcomer;
+    if (this.#connections.size <= connectionsMax) {
+      const strangers = [...this.#connections].filter(({ isStranger }) => isStranger);
+      if (strangers.length <= connectionsBeforeLoginMax) return;
+      victim = strangers.find(({ isIdle }) => isIdle) ?? newcomer;
+    }
+    this.#services.log.warn({ source: victim.source }, 'connection refused: too many');
+    victim.refuse(new Failure('busy', 'Too many connections. Try again in 10 s.', { retryAfter: 10 }));
   }
 
   #handshakeFailed(error: Error, socket: TLSSocket): void {

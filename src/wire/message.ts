@@ -1,5 +1,6 @@
 import { Failure, type FailureDetails, failures, parseFailureCode, type RefusalReason } from '../model/failure.ts';
 import { requestIdCharactersMax } from '../model/limits.ts';
+import { makePrintable, printable } from '../model/printable.ts';
 import { parseJson } from './json.ts';
 
 /** The protocol's name in the TLS handshake (ALPN, RFC 7301). */
@@ -65,14 +66,17 @@ export function formatReply(reply: Reply): string {
 export function formatFailure(failure: Failure): unknown {
   return {
     code: failures[failure.code].rpc,
-    message: failure.message,
+    message: printable(failure.message), // It may quote what was sent, and is read on a terminal.
     data: { code: failure.code, ...failure.details },
   };
 }
 
-/** The reply in a line. Throws `bad-frame` when the line is no reply. */
+/**
+ * The reply in a line. Throws `bad-frame` when the line is no reply. A server of ours sends no character that a terminal
+ * obeys; what another one sends is made harmless here, before any program or person reads it.
+ */
 export function parseReply(line: Uint8Array): Reply {
-  const value = parseJson(line);
+  const value = makePrintable(parseJson(line));
   if (isObject(value)) {
     const { id, result, error } = value;
     if (isObject(error) && (id === null || isRequestId(id))) return { id, failure: parseFailure(error) };

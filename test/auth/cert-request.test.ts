@@ -5,7 +5,15 @@ import { describe, expect, test } from 'vitest';
 import type { AuthMode, IssuePolicy } from '../../src/model/user.ts';
 import { revoke } from '../../src/pki/revocation.ts';
 import { openssl } from '../pki/folder.ts';
-import { claimOf, newKeys, nonceOf, requestCertificate, spkiOf, statementOf } from '../support/key-claim.ts';
+import {
+  certificateOf,
+  claimOf,
+  newKeys,
+  nonceOf,
+  requestCertificate,
+  spkiOf,
+  statementOf,
+} from '../support/key-claim.ts';
 import { startServer } from '../support/server.ts';
 import { shareServer } from '../support/shared-server.ts';
 import { enrollAdministrator, enrollUser, line, openAs, testPassword, WireClient } from '../support/wire-client.ts';
@@ -38,9 +46,9 @@ describe('where pki.issue is on', () => {
     const { user, client } = await newUser();
     const keys = newKeys();
     const reply = await requestCertificate(client, user, keys);
-    const { certificate, serial, expiresAt, ...rest } = reply?.result ?? {};
+    const { certificate: _der, serial, expiresAt, ...rest } = reply?.result ?? {};
     expect(rest).toEqual({ user });
-    const issued = new X509Certificate(String(certificate));
+    const issued = new X509Certificate(certificateOf(reply));
     expect(issued.checkPrivateKey(keys.privateKey)).toBe(true);
     expect(issued.subjectAltName).toBe(`URI:urn:secure-inv:user:${user}`);
     expect(issued.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2']);
@@ -49,7 +57,7 @@ describe('where pki.issue is on', () => {
     expect(issued.validToDate.getTime() - issued.validFromDate.getTime()).toBe(30 * 24 * 60 * minute);
     expect(await recorded(server().certs)).toContainEqual({ serial: issued.serialNumber, user, notAfter: expiresAt });
     expect((await stat(join(server().certs, 'client-issued.jsonl'))).mode & 0o777).toBe(0o600);
-    await writeFile(join(server().folder, 'got.pem'), String(certificate));
+    await writeFile(join(server().folder, 'got.pem'), certificateOf(reply));
     const words = ['-x509_strict', '-purpose', 'sslclient', '-crl_check', '-CRLfile', 'certs/client-crl.pem'];
     const verdict = await openssl(server().folder, 'verify', ...words, '-CAfile', 'certs/client-ca.pem', 'got.pem');
     expect(verdict).toEqual({ status: 0, text: 'got.pem: OK\n' });
@@ -58,8 +66,9 @@ describe('where pki.issue is on', () => {
   test('it is a login by itself, renews itself, and ends when the operator revokes its serial', async () => {
     const { user, client } = await newUser();
     const keys = newKeys();
-    const { certificate, serial } = (await requestCertificate(client, user, keys))?.result ?? {};
-    const certified = await WireClient.open(server(), { cert: String(certificate), key: pemOf(keys.privateKey) });
+    const reply = await requestCertificate(client, user, keys);
+    const { serial } = reply?.result ?? {};
+    const certified = await WireClient.open(server(), { cert: certificateOf(reply), key: pemOf(keys.privateKey) });
     expect(await certified.ask('whoami')).toMatchObject({ result: { user, certificate: { serial } } });
     expect(await requestCertificate(certified, user)).toMatchObject({ result: { user } });
     await revoke(server().certs, String(serial));
@@ -212,8 +221,8 @@ test('after an hour there is another one', async () => {
   const client = await WireClient.open(server);
   await enrollAdministrator(server, client);
   const keys = newKeys();
-  const { certificate } = (await requestCertificate(client, 'admin', keys))?.result ?? {};
-  const certified = await WireClient.open(server, { cert: String(certificate), key: pemOf(keys.privateKey) });
+  const reply = await requestCertificate(client, 'admin', keys);
+  const certified = await WireClient.open(server, { cert: certificateOf(reply), key: pemOf(keys.privateKey) });
   for (let count = 1; count < 5; count++) expect(await requestCertificate(certified, 'admin')).toHaveProperty('result');
   expect(await requestCertificate(certified, 'admin')).toHaveProperty('error');
   server.turnClock(60 * minute);
@@ -279,7 +288,7 @@ describe('pki.issue decides who gets one', () => {
     expect(await client.ask('cert.challenge')).toMatchObject(missing);
     expect(await client.ask('view')).toMatchObject(missing);
     expect(await recorded(server.certs)).toHaveLength(1);
-    const pair = { cert: String(reply?.result?.['certificate']), key: pemOf(keys.privateKey) };
+    const pair = { cert: certificateOf(reply), key: pemOf(keys.privateKey) };
     const certified = await WireClient.open(server, pair);
     // What enrolment gave is of use only with the certificate, and where logins are of use at all.
     if (mode === 'both') {
@@ -308,7 +317,7 @@ test('a login that is bound to the certificate goes on with the new one, and no 
   const enrolled = await WireClient.open(server);
   await enrollAdministrator(server, enrolled);
   const open = async (reply: Awaited<ReturnType<typeof requestCertificate>>, keys: ReturnType<typeof newKeys>) =>
-    WireClient.open(server, { cert: String(reply?.result?.['certificate']), key: pemOf(keys.privateKey) });
+    WireClient.open(server, { cert: certificateOf(reply), key: pemOf(keys.privateKey) });
   const oldKeys = newKeys();
   const first = await requestCertificate(enrolled, 'admin', oldKeys);
   const old = await open(first, oldKeys);

@@ -11,6 +11,7 @@ const program = fileURLToPath(new URL('../../src/secure-invd.ts', import.meta.ur
 /** A server in a process of its own, which can be killed. */
 export interface ServerProcess {
   readonly port: number;
+  readonly pid: number;
   /** The server authority, PEM. */
   readonly ca: string;
   /** Printed while nobody can administer the server. */
@@ -19,8 +20,18 @@ export interface ServerProcess {
   kill(): Promise<void>;
 }
 
+/** What a test wants of the server's log; without `onLog` it goes where the test's own output goes. */
+export interface LogOptions {
+  readonly logLevel?: string;
+  readonly onLog?: (text: string) => void;
+}
+
 /** Starts a server on the folder and resolves when it serves; the first time, when it has printed the link as well. */
-export async function startProcess(folder: string, isFirst = false): Promise<ServerProcess> {
+export async function startProcess(
+  folder: string,
+  isFirst = false,
+  { logLevel = 'error', onLog }: LogOptions = {},
+): Promise<ServerProcess> {
   const flags = {
     'listen-port': '0',
     store: `sqlite:${join(folder, 'data', 'inventory.db')}`,
@@ -28,15 +39,19 @@ export async function startProcess(folder: string, isFirst = false): Promise<Ser
     'auth-password-memory-kibibytes': '19456',
     'auth-password-passes': '2',
     'auth-token-access-minutes': '60',
-    'log-level': 'error',
+    'log-level': logLevel,
   };
   const config = join(folder, 'server.jsonc'); // Not the one that an operator of this clone edits.
   await writeFile(config, '{}');
   const words = ['--config', config, ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])];
-  const child = spawn(process.execPath, [program, ...words], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [program, ...words], {
+    stdio: ['ignore', 'pipe', onLog ? 'pipe' : 'inherit'],
+  });
+  if (onLog) child.stderr?.setEncoding('utf8').on('data', onLog);
   const { port, link } = await readGreeting(child, isFirst);
   return {
     port,
+    pid: child.pid ?? 0,
     link,
     ca: await readFile(join(folder, 'certs', 'server-ca.pem'), 'utf8'),
     async kill() {

@@ -5,7 +5,7 @@ import { connectionsBeforeLoginMax, halfOpenPeersHardMax } from '../../src/model
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, line, openAs, WireClient } from '../support/wire-client.ts';
 
-test('past 256 strangers the next is told to come back, and who is logged in is served', async () => {
+test('past 256 strangers the one who has done nothing for longest is told to come back, and all others are served', async () => {
   const server = await startServer();
   const grant = await enrollAdministrator(server);
   const member = await openAs(server, grant['accessToken']);
@@ -13,13 +13,14 @@ test('past 256 strangers the next is told to come back, and who is logged in is 
   while (strangers.length < connectionsBeforeLoginMax + 8) {
     strangers.push(...(await Promise.all(Array.from({ length: 8 }, () => WireClient.open(server)))));
   }
-  const last = strangers.at(-1);
-  expect(await last?.reply()).toMatchObject({
+  const [first] = strangers;
+  expect(await first?.reply()).toMatchObject({
     id: null,
     error: { code: 1008, data: { code: 'busy', retryAfter: 10 } },
   });
-  await last?.closed;
-  expect(await strangers[0]?.ask('ping')).toMatchObject({ result: {} });
+  await first?.closed;
+  for (const { socket } of strangers.slice(8)) expect(socket.destroyed).toBe(false);
+  expect(await strangers.at(-1)?.ask('ping')).toMatchObject({ result: {} });
   expect(await member.ask('whoami')).toMatchObject({ result: { user: 'admin' } });
   for (const { socket } of strangers) socket.destroy();
   await expect.poll(async () => (await (await WireClient.open(server)).ask('ping'))?.result).toEqual({});

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { checkParams } from '../../src/command/check.ts';
 import { commands } from '../../src/command/index.ts';
 import { may, permissionsOf, roleNames, rolesWith } from '../../src/model/user.ts';
 import { startServer } from '../support/server.ts';
@@ -53,6 +54,81 @@ describe('every command refuses every role that lacks its permission, and no oth
       const code = permission === 'anyone' ? 'bad-params' : 'login-required';
       expect([name, reply?.error?.data.code]).toEqual([name, code]);
     }
+  });
+});
+
+/** What each command that needs a permission could be asked for in earnest, by user `victim` and item `Prized`. */
+const earnest: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>> = {
+  add: [
+    { item: 'Prized', quantity: 5, operation: randomUUID() },
+    { lines: [{ item: 'Prized', quantity: 5 }], operation: randomUUID() },
+    { item: 'Smuggled', quantity: 1, location: 'cellar', note: 'x', operation: randomUUID() },
+  ],
+  take: [
+    { item: 'Prized', quantity: 5, operation: randomUUID() },
+    { lines: [{ item: 'Prized', quantity: 5, location: 'main' }], operation: randomUUID() },
+  ],
+  view: [{}, { items: ['Prized'] }, { search: 'pri', limit: 1 }],
+  history: [{}, { item: 'Prized', user: 'admin' }],
+  'user.add': [{ user: 'intruder', role: 'admin' }],
+  'user.list': [{}],
+  'user.edit': [{ user: 'victim', role: 'admin' }],
+  'user.disable': [{ user: 'victim' }, { user: 'admin' }],
+  'user.enable': [{ user: 'victim' }],
+  'user.reset': [{ user: 'victim' }, { user: 'admin' }],
+  'user.limit': [{ user: 'victim', locations: ['main'] }],
+  'user.unlock': [{ user: 'victim' }],
+  'location.add': [{ location: 'den' }],
+  'location.list': [{}],
+  audit: [{}, { event: 'login' }],
+  'server.status': [{}],
+  'server.reload': [{}],
+};
+
+describe('what is asked in earnest is refused as well, and changes nothing', () => {
+  const guarded = commands.filter(({ permission }) => permission !== 'anyone' && permission !== 'principal');
+
+  test('there is something to ask of every command that needs a permission, and it is asked rightly', () => {
+    expect(Object.keys(earnest).sort()).toEqual(guarded.map(({ name }) => name).sort());
+    for (const command of guarded) {
+      for (const params of earnest[command.name] ?? []) expect(() => checkParams(command, params)).not.toThrow();
+    }
+  });
+
+  const state = async (administrator: WireClient) => {
+    const replies = await Promise.all([
+      openAndAsk('view'),
+      openAndAsk('history', { limit: 1 }),
+      administrator.ask('user.list'),
+    ]);
+    return replies.map((reply) => reply?.result);
+  };
+  const openAndAsk = async (method: string, params = {}) =>
+    (await openAs(server(), server().grant['accessToken'])).ask(method, params);
+
+  // An administrator lacks nothing.
+  test.each([...roleNames.filter((name) => name !== 'admin'), 'nobody'] as const)('by %s', async (role) => {
+    const administrator = await openAs(server(), server().grant['accessToken']);
+    await administrator.ask('user.add', { user: 'victim', role: 'viewer' });
+    await administrator.ask('add', { item: 'Prized', quantity: 10, operation: randomUUID() });
+    const client =
+      role === 'nobody'
+        ? await WireClient.open(server())
+        : (await enrollUser(server(), administrator, `earnest-${role}`, role)).client;
+    const before = await state(administrator);
+    let refused = 0;
+    for (const { name, permission } of guarded) {
+      if (role !== 'nobody' && permissionsOf(role).some((own) => own === permission)) continue;
+      for (const params of earnest[name] ?? []) {
+        const reply = await client.ask(name, params);
+        expect([name, reply?.error?.data.code]).toEqual([name, role === 'nobody' ? 'login-required' : 'forbidden']);
+        // Wrong ones are refused in the same words: nobody learns what exists.
+        expect((await client.ask(name, { no: 'such' }))?.error?.message).toBe(reply?.error?.message);
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(0);
+    expect(await state(administrator)).toEqual(before);
   });
 });
 

@@ -1,8 +1,13 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { connect as connectTcp, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { makeServerCertificates } from '../../src/pki/issue.ts';
+import { clientAuthority, makeOddCertificate, userUri } from '../auth/odd-certificate.ts';
 import { shareServer } from '../support/shared-server.ts';
 import { line, openAs, WireClient } from '../support/wire-client.ts';
 
@@ -80,6 +85,76 @@ describe('what is not TLS', () => {
     expect(left.length).toBeLessThanOrEqual(8);
   });
 });
+
+const openssl = 'openssl';
+
+/** What `openssl s_client` shows of a connection on which it pings. */
+function sClient(...words: readonly string[]): Promise<string> {
+  const { port, certs } = server();
+  const target = ['-connect', `127.0.0.1:${port}`, '-alpn', 'secure-inv/1', '-CAfile', join(certs, 'server-ca.pem')];
+  return new Promise((resolve) => {
+    const child = execFile(openssl, ['s_client', ...target, ...words], (_, out, err) => resolve(out + err));
+    child.stdin?.write(line(1, 'ping'));
+    // It leaves at the end of its input, and must have had the time to be given tickets.
+    child.stdout?.on('data', (text) => String(text).includes('"result"') && child.stdin?.end());
+  });
+}
+
+/** The tickets that a connection is given; they name sessions that the server has not kept. */
+async function collectTickets(): Promise<Buffer[]> {
+  const client = await WireClient.open(server());
+  const tickets: Buffer[] = [];
+  client.socket.on('session', (ticket: Buffer) => tickets.push(ticket));
+  await client.ask('ping');
+  return tickets;
+}
+
+/** Everything that only the whole option set of TLS keeps away, however the server came by it. */
+async function expectStrictTls(tickets: readonly Buffer[]): Promise<void> {
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.1', 'TLSv1'] as const) {
+    const options = {
+      minVersion: 'TLSv1',
+      maxVersion,
+      ciphers: 'ALL@SECLEVEL=0',
+      ALPNProtocols: ['secure-inv/1'],
+    } as const;
+    expect(await endOf(options)).toMatch(/PROTOCOL_VERSION|ECONNRESET|UNSUPPORTED_PROTOCOL/);
+  }
+  for (const session of [...tickets, ...(await collectTickets())]) {
+    const resuming = await WireClient.open(server(), { session });
+    expect(resuming.socket.isSessionReused()).toBe(false);
+  }
+  expect(await endOf({ ALPNProtocols: ['h2'] })).toMatch(/closed|ALPN|ECONNRESET|NO_APPLICATION_PROTOCOL/);
+  const file = join(server().folder, 'session');
+  await sClient('-sess_out', file);
+  await writeFile(`${file}-early`, line(7, 'ping'));
+  const shown = await sClient('-sess_in', file, '-early_data', `${file}-early`);
+  expect(shown).toMatch(/New, TLSv1.3/);
+  expect(shown).toMatch(/Early data was (not sent|rejected)/);
+  expect(shown).not.toContain('"id":7');
+  // A certificate is still asked for, and judged.
+  const odd = makeOddCertificate(await clientAuthority(server().certs), { names: [userUri('nobody')] });
+  const refused = await WireClient.open(server(), odd);
+  expect(await refused.reply()).toMatchObject({ error: { data: { reason: 'unknown-user' } } });
+  await expectServing();
+}
+
+test('old versions, resumption, early data and other protocols are refused, and still are after certificates were taken up', async () => {
+  await expectStrictTls([]);
+  for (let round = 0; round < 2; round++) {
+    const tickets = await collectTickets();
+    const before = await shownSerial();
+    await makeServerCertificates(server().certs, { hosts: [], force: true });
+    await server().reload();
+    expect(await shownSerial()).not.toBe(before);
+    await expectStrictTls(tickets);
+  }
+});
+
+async function shownSerial(): Promise<string> {
+  const { socket } = await WireClient.open(server());
+  return socket.getPeerCertificate().serialNumber;
+}
 
 describe('TLS', () => {
   test.each([

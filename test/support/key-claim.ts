@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, type KeyObject, sign, X509Certificate } from 'node:crypto';
 import type { WireClient, WireReply } from './wire-client.ts';
 
 /** A P-256 key pair. */
@@ -36,4 +36,9 @@ export async function requestCertificate(
   keys = newKeys(),
 ): Promise<WireReply | undefined> {
   return client.ask('cert.request', claimOf(await nonceOf(client), user, keys));
+}
+
+/** The certificate of a reply, PEM. */
+export function certificateOf(reply: WireReply | undefined): string {
+  return new X509Certificate(Buffer.from(String(reply?.result?.['certificate']), 'base64')).toString();
 }

@@ -1,4 +1,5 @@
-import * as v from 'valibot';
+import type * as v from 'valibot';
+import { checkResult } from '../../command/check.ts';
 import { enroll } from '../../command/enroll.ts';
 import { grant } from '../../command/field.ts';
 import { hello } from '../../command/hello.ts';
@@ -33,14 +34,14 @@ export function addEnroll(shell: Shell): void {
       const connection = await ClientConnection.open({ host, port, ca: authority.pem });
       try {
         const options = shell.options();
-        const { user, role } = v.parse(enroll.result, await connection.request('enroll', { code }));
+        const { user, role } = checkResult(enroll.result, await connection.request('enroll', { code }));
         if (isInteractive()) process.stderr.write(`Hello ${user} (${role}).\n`);
         const granted = await choosePassword(connection, { ...options, ...flags }).catch(tellThatLinkIsSpent);
         const name = options.context ?? formatAddress(host, port);
         const store = new ContextStore(options.configFolder, options.stateFolder);
         await store.save({ name, host, port, ca: authority.pem, user });
         await store.writeTokens(name, tokensOf(granted));
-        const { authMode } = v.parse(hello.result, await connection.request('hello', {}));
+        const { authMode } = checkResult(hello.result, await connection.request('hello', {}));
         const needsCertificate = authMode === 'mutual' || authMode === 'both';
         const certificate = needsCertificate ? await getCertificate(connection, store, name, user) : undefined;
         // By certificate alone there is nothing to log in to.
@@ -71,7 +72,7 @@ async function getCertificate(
 ): Promise<NewCertificate | undefined> {
   try {
     const call: CallCommand = async (command, params) =>
-      v.parse(command.result, await connection.request(command.name, params));
+      checkResult(command.result, await connection.request(command.name, params));
     const made = await requestCertificate(call, user);
     await keepCertificate({ store, context }, made);
     await store.showCertificate(context);
@@ -102,7 +103,7 @@ async function choosePassword(
   for (;;) {
     const password = await readNewPassword(source);
     try {
-      return v.parse(grant, await connection.request('enroll', { password }));
+      return checkResult(grant, await connection.request('enroll', { password }));
     } catch (error) {
       const again = error instanceof Failure && error.code === 'bad-params' && isTyped(source);
       if (!again) throw error;

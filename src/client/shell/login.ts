@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import * as v from 'valibot';
+import { checkResult } from '../../command/check.ts';
 import { grant } from '../../command/field.ts';
 import { hello } from '../../command/hello.ts';
 import { serverStatus } from '../../command/server/status.ts';
@@ -122,7 +122,7 @@ async function keptCertificateIsGood({ store, context, host, port }: Target, opt
 
 async function certificateIsEnough(endpoint: Endpoint): Promise<boolean> {
   const { authMode } = await once(endpoint, async (connection) =>
-    v.parse(hello.result, await connection.request('hello', {})),
+    checkResult(hello.result, await connection.request('hello', {})),
   );
   return authMode === 'mutual' || authMode === 'either';
 }
@@ -134,10 +134,10 @@ async function loginByCertificate(
   endpoint: Endpoint,
 ): Promise<void> {
   const { user, role, notices } = await once(endpoint, async (connection) => {
-    const known = v.parse(whoami.result, await connection.request('whoami', {}));
+    const known = checkResult(whoami.result, await connection.request('whoami', {}));
     // There is no login to tell it with: whoever may ask is told all the same.
     const isTold = known.permissions.includes('server:read');
-    const status = isTold ? v.parse(serverStatus.result, await connection.request('server.status', {})) : undefined;
+    const status = isTold ? checkResult(serverStatus.result, await connection.request('server.status', {})) : undefined;
     return { ...known, notices: status?.warnings };
   });
   await store.save({ ...context, user });
@@ -162,7 +162,7 @@ async function loginByPassword(
     try {
       const params = { user, password, ...(device === undefined ? {} : { device }) };
       const granted = await once(endpoint, async (connection) =>
-        v.parse(grant, await connection.request('login', params)),
+        checkResult(grant, await connection.request('login', params)),
       );
       await store.save({ ...context, user });
       await store.writeTokens(context.name, tokensOf(granted));
