@@ -193,7 +193,7 @@ test('a password change that loses against a reset leaves no connection open', a
 });
 
 test('a stolen refresh token ends the login of both: each is told, and every connection of it is closed', async () => {
-  const { client, same, second, grant } = await newUser();
+  const { client, same, second, grant, user } = await newUser();
   const thief = await WireClient.open(server());
   const { refreshToken: stolen } = grant;
   const next = await client.ask('refresh', { refreshToken: stolen });
@@ -209,6 +209,15 @@ test('a stolen refresh token ends the login of both: each is told, and every con
     error: { message: 'This login was ended.', data: { hint: 'Run: secure-inv login' } },
   });
   await expectOpen(second);
+  // Whoever was not there to be told is told at the next login, and only then.
+  const told = await owner.ask('login', { user, password: testPassword });
+  expect(told?.result?.['notices']).toEqual([
+    expect.stringMatching(/used a second time, from 127\.0\.0\.1\. .*passwd$/),
+  ]);
+  expect((await owner.ask('login', { user, password: testPassword }))?.result).not.toHaveProperty('notices');
+  const { administrator } = await newUser();
+  const audited = await administrator.ask('audit', { event: 'session-stolen', user });
+  expect(audited?.result?.['records']).toMatchObject([{ subject: user, source: '127.0.0.1' }]);
 });
 
 test('a thief on a connection of that login is answered, and then cut off', async () => {

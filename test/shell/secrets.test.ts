@@ -52,7 +52,7 @@ test('a full run at the most talkative log leaves no secret anywhere but in the 
   const secrets = new Secrets();
   const codeOf = (name: string, link: string) => secrets.keep(name, parseEnrolmentLink(link).code);
 
-  const server = run.start('operator', 'exec secure-invd --log-level trace --log-format json 2> log');
+  const server = run.start('operator', 'exec secure-invd --log-level trace --log-format json --pki-issue on 2> log');
   onTestFinished(() => void server.child.kill('SIGKILL'));
   await expect.poll(() => linkIn(server.read()), { timeout: 10_000 }).not.toBe('');
   const first = linkIn(server.read());
@@ -90,6 +90,16 @@ test('a full run at the most talkative log leaves no secret anywhere but in the 
   setHash(hash);
   await expect.poll(() => run.start('clerk1', `${login} ${run.give('next', next)}`).ended, { timeout: 10_000 }).toBe(0);
   store.close();
+  const made = JSON.parse(await run.shell('admin', 'secure-inv --json token create scanner --role clerk'));
+  const machine = `SECURE_INV_TOKEN_FILE=${run.give('token', secrets.keep('API token', made.token))} secure-inv`;
+  secrets.keep('secret of the API token', made.token.split('.').at(-1));
+  const { host, port } = parseEnrolmentLink(first);
+  await run.shell('machine', `${machine} --server ${host}:${port} --ca certs/server-ca.pem add Soap 1`);
+  await run.shell('admin', 'secure-inv token list && secure-inv session list && secure-inv whoami --verbose');
+  await run.shell('admin', 'secure-inv cert request && secure-inv add Soap 2 && secure-inv server status');
+  await run.shell('operator', 'secure-invd keys rotate');
+  const bundle = secrets.keep('password of the bundle', 'Crimson-anchor-meadow-58');
+  await run.shell('operator', `npm run gen-certs -- client clerk1 --p12 --password-stdin < ${run.give('p12', bundle)}`);
   await run.shell('admin', 'secure-inv user reset clerk1 && secure-inv audit && secure-inv user list');
 
   for (const file of globSync('home/*/.local/state/**/*.json', { cwd: clone.folder })) {
@@ -98,9 +108,12 @@ test('a full run at the most talkative log leaves no secret anywhere but in the 
       if (tokens[name]) secrets.keep(`${name} in ${file}`, tokens[name].split('.').at(-1) ?? '');
     }
   }
-  for (const file of [...globSync('certs/*-key.pem', { cwd: clone.folder }), 'data/token-keys.json']) {
+  const keyFiles = globSync(['certs/*-key.pem', 'home/*/.config/**/*.pem'], { cwd: clone.folder });
+  expect(keyFiles.length).toBeGreaterThan(4);
+  for (const file of [...keyFiles, 'data/token-keys.json']) {
     const text = readFileSync(join(clone.folder, file), 'utf8');
-    for (const [, , line = ''] of text.matchAll(/(\n|\\n)([\w+/]{64})/g)) secrets.keep(`a key in ${file}`, line);
+    const [key = ''] = /-----BEGIN PRIVATE KEY-----[^-]+/.exec(text) ?? [];
+    for (const [line] of key.matchAll(/[\w+/]{64}/g)) secrets.keep(`a key in ${file}`, line);
     if (file.endsWith('.json')) secrets.keep('refreshSecret', JSON.parse(text).refreshSecret);
   }
   expect(secrets.size).toBeGreaterThan(15);
@@ -115,9 +128,9 @@ test('a full run at the most talkative log leaves no secret anywhere but in the 
   expect(log.map((line) => JSON.parse(line)).some(({ msg }) => msg === 'a request failed because of a bug')).toBe(true);
 
   const isMeantFor = (file: string, secret: string) =>
-    /^(given\/|data\/token-keys\.json$|certs\/.*-key\.pem$|home\/[^/]+\/\.local\/state\/)/.test(file) ||
-    // Links are printed, for whoever may have them to pass them on; these are spent.
-    (/^(output-|data\/enrolment-link$)/.test(file) && /link/.test(secret));
+    /^(given\/|data\/token-keys\.json$|certs\/.*-key\.pem$|home\/[^/]+\/\.(local\/state|config)\/)/.test(file) ||
+    // Links and API tokens are printed, for whoever may have them to pass them on; these links are spent.
+    (/^(output-|data\/enrolment-link$)/.test(file) && /link|API token/.test(secret));
   expect(secrets.inFiles(clone.folder, isMeantFor)).toEqual([]);
   for (const file of filesBelow(clone.folder).filter(
     (one) => secrets.in(readFileSync(join(clone.folder, one))).length > 0,
