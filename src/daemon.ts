@@ -4,6 +4,7 @@ import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Accounts, type Invitation } from './auth/accounts.ts';
+import { Allowance } from './auth/allowance.ts';
 import { type Authentication, Identity } from './auth/authenticate.ts';
 import type { PresentedCertificate } from './auth/certificate.ts';
 import { ClientIssue, type SignForKey } from './auth/client-issue.ts';
@@ -144,9 +145,10 @@ async function openAuthentication(
     store,
     now,
     clientTrust,
-    clientIssue: new ClientIssue(config.pki.issue, config.auth.mode, signer(config, log, now), now),
+    clientIssue: new ClientIssue(config.pki.issue, config.auth.mode, signer(config, log), now),
     hasher: new PasswordHasher(config.auth.password),
     keys,
+    allowance: new Allowance(now),
     throttle: await Throttle.open(store, now, (error) => log.error({ err: error }, 'cannot keep failed logins')),
     passwords: config.auth.password,
     tokens: config.auth.token,
@@ -161,10 +163,10 @@ async function openAuthentication(
 }
 
 /** Issues from the folder of certificates. What is wrong there is for the operator, who finds it in the log. */
-function signer(config: ServerConfig, log: Logger, now: () => number): SignForKey {
-  return async (user, publicKey) => {
+function signer(config: ServerConfig, log: Logger): SignForKey {
+  return async (user, publicKey, issuedAt) => {
     try {
-      const certificate = await issueForKey(config.certs.folder, user, publicKey, now());
+      const certificate = await issueForKey(config.certs.folder, user, publicKey, issuedAt);
       log.info({ user, serial: certificate.serialNumber }, 'issued a client certificate');
       return certificate;
     } catch (error) {

@@ -36,6 +36,8 @@ export class Accounts {
   readonly #byId = new Map<number, UserRecord>();
   readonly #byName = new Map<string, UserRecord>();
   readonly #sessions = new Map<string, SessionRecord>();
+  /** Sessions that have ended here and perhaps not yet in the store. */
+  readonly #ended = new Set<string>();
   /** How often memory was changed. */
   #changes = 0;
   #onAccessEnded: () => void = () => undefined;
@@ -103,8 +105,8 @@ export class Accounts {
    * password. Failures: `not-found`.
    */
   reset(actor: Actor, user: string, lifeMinutes = enrolmentHours * 60): Promise<Invitation> {
-    // Certificates say to the second when they were issued.
-    return this.#reset(actor, user, lifeMinutes, Math.floor(this.#now() / 1000) * 1000);
+    // Certificates say to the second when they were issued. One more is for those that are being made at this moment.
+    return this.#reset(actor, user, lifeMinutes, (Math.ceil(this.#now() / 1000) + 1) * 1000);
   }
 
   async #reset(actor: Actor, user: string, lifeMinutes: number, certificatesFrom: number): Promise<Invitation> {
@@ -149,9 +151,10 @@ export class Accounts {
     return invitation;
   }
 
-  /** The user whose unexpired code this is; the code is spent. */
-  async redeem(code: string): Promise<UserRecord | undefined> {
-    const userId = await this.#store.redeemEnrolment(hashCode(code), this.#now());
+  /** The user whose unexpired code this is, and nobody else than `user` if that is given; the code is spent. */
+  async redeem(source: string, code: string, user: string | null): Promise<UserRecord | undefined> {
+    const audit = this.#entry({ ...host, source }, 'link-opened', null);
+    const userId = await this.#store.redeemEnrolment(audit, hashCode(code), audit.at, user);
     if (userId === undefined) return undefined;
     await this.#load(); // `admin-link` may have made the code, and the user, a moment ago beside this process.
     return this.byId(userId);
@@ -211,19 +214,29 @@ export class Accounts {
   async rotateSession(session: SessionRecord): Promise<boolean> {
     const rotated = await this.#store.rotateSession(session);
     // A session that ended while the store rotated it stays ended.
+    if (rotated) this.#changes++;
     if (rotated && this.#sessions.has(session.id)) this.#sessions.set(session.id, session);
-    this.#changes++;
     return rotated;
   }
 
   async endSession(actor: Actor, event: 'logout' | 'session-ended' | 'session-stolen', id: string): Promise<void> {
     const session = this.#sessions.get(id);
     const user = session && this.#byId.get(session.userId);
-    // Memory first: between here and the commit nobody is let in who should not be.
+    // Memory first, and for as long as the store has not said so: nobody is let in who should not be.
+    this.#ended.add(id);
     if (this.#sessions.delete(id)) this.#onAccessEnded();
-    await this.#store.endSession(this.#entry(actor, event, user?.user ?? null, `session ${id}`), id);
+    try {
+      await this.#store.endSession(this.#entry(actor, event, user?.user ?? null, `session ${id}`), id);
+    } catch (error) {
+      // Whoever is told that nothing was changed keeps the login; only a thief must not get one back.
+      if (event !== 'session-stolen') {
+        this.#ended.delete(id);
+        if (session) this.#sessions.set(id, session);
+      }
+      throw error;
+    }
     this.#changes++;
-    // And once more, in case everything was read again meanwhile.
+    this.#ended.delete(id);
     this.#sessions.delete(id);
   }
 
@@ -267,7 +280,7 @@ export class Accounts {
     this.#byId.clear();
     this.#byName.clear();
     this.#sessions.clear();
-    for (const session of sessions) this.#sessions.set(session.id, session);
+    for (const session of sessions) if (!this.#ended.has(session.id)) this.#sessions.set(session.id, session);
     for (const user of users) {
       this.#byId.set(user.id, user);
       this.#byName.set(user.user, user);

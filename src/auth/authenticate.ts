@@ -5,6 +5,7 @@ import { clockSkewSeconds, deviceDays, failedLoginsPerConnectionMax } from '../m
 import { type AuthMode, permissionsOf, permissionsOfToken, type Rights, type Role } from '../model/user.ts';
 import type { ApiTokenRecord, SessionRecord, Store, UserRecord } from '../store/store.ts';
 import type { Accounts } from './accounts.ts';
+import type { Allowance } from './allowance.ts';
 import { isApiToken } from './api-tokens.ts';
 import {
   assertStillTrusted,
@@ -34,6 +35,7 @@ export interface Authentication {
   readonly clientIssue: ClientIssue;
   readonly hasher: PasswordHasher;
   readonly throttle: Throttle;
+  readonly allowance: Allowance;
   /** The ring as it is now: asked for at each use, because keys rotate. */
   readonly keys: () => KeyRing;
   readonly passwords: PasswordSettings;
@@ -131,6 +133,12 @@ export class Identity {
   /** Whether commands may be sent at all: somebody is logged in, however long ago. */
   get isLoggedIn(): boolean {
     return this.#login !== null || (this.#certificate !== null && this.#auth.mode !== 'both');
+  }
+
+  /** Whose connection this is: by what was proven here, whether or not it still holds. */
+  get userId(): number | undefined {
+    if (this.#login) return this.#login.userId;
+    return this.#certificate ? this.#auth.accounts.byName(this.#certificate.user)?.id : undefined;
   }
 
   /** Whether somebody redeemed an enrolment code here and is choosing a password. */
@@ -233,7 +241,7 @@ export class Identity {
     const user = accounts.byName(name);
     using attempt = throttle.login(name, user?.id, source);
     const passwordHash = user?.enabled && !attempt.isShutOut ? user.passwordHash : null;
-    const right = await hasher.verify(passwordHash, password, this.#address);
+    const right = await hasher.verify(passwordHash, password, source);
     // The hash may have changed during the check, in which case this password is no longer proof of anything.
     const now = user && accounts.byId(user.id);
     if (!right || !now?.enabled || now.passwordHash !== passwordHash || !this.#isCertifiedAs(now)) {
@@ -245,25 +253,24 @@ export class Identity {
     }
     attempt.succeed();
     if (now.passwordHash !== null && hasher.isOutdated(now.passwordHash)) {
-      await accounts.setPasswordHash(now, await hasher.hash(password, this.#address));
+      await accounts.setPasswordHash(now, await hasher.hash(password, { ...source, isKnown: true }));
     }
     return this.#renew(() => this.#grantNewSession(now, device));
   }
 
   /** Spends an enrolment code and binds it to this connection. Failures: `login-failed`, `busy`. */
   async redeem(code: string): Promise<UserRecord> {
-    const { accounts, store, throttle, now } = this.#auth;
+    const { accounts, throttle } = this.#auth;
     using attempt = throttle.reserveAddress(addressOf(this.#address));
-    const user = await accounts.redeem(code);
-    if (!user?.enabled || !this.#isCertifiedAs(user)) {
+    // Another user's certificate must not spend the code.
+    const user = await accounts.redeem(this.#address, code, this.#certificate?.user ?? null);
+    if (!user?.enabled) {
       attempt.fail();
       this.#failedLogins++;
       throw new Failure('login-failed', 'This enrolment link was used already, has expired, or never was one.', {
         hint: 'Ask an administrator for a new one: secure-inv user reset NAME (the first administrator finds a new one where the server runs).',
       });
     }
-    const actor = { user: user.user, credential: null, source: this.#address };
-    await store.audit({ ...actor, event: 'link-opened', subject: user.user, detail: null, at: now() });
     this.#enrolling = user;
     return user;
   }
@@ -290,14 +297,16 @@ export class Identity {
 
   /** A certificate of the principal's for that key. Failures: as `challengeKey`, `KeyProof.verify`, `ClientIssue.issue`. */
   async requestCertificate(claim: KeyClaim): Promise<ClientCertificateGrant> {
-    const { clientIssue, store, now } = this.#auth;
+    const { accounts, clientIssue, store, now } = this.#auth;
     const asking = this.principal();
     const { userId, user, credential } = asking;
     clientIssue.assertMay(asking, this.#hasEnrolled);
     const key = this.#keyProof.verify(claim, user, now());
     const hasEnrolled = this.#hasEnrolled;
     this.#hasEnrolled = false; // Before waiting: an enrolment is good for one certificate.
-    const issued = await clientIssue.issue(userId, user, key).catch((error: unknown) => {
+    // Not from before a reset, even in the second of it: such are refused.
+    const issuedAt = Math.max(now(), accounts.byId(userId)?.certificatesFrom ?? 0);
+    const issued = await clientIssue.issue(userId, user, key, issuedAt).catch((error: unknown) => {
       this.#hasEnrolled = hasEnrolled;
       throw error;
     });
@@ -306,7 +315,9 @@ export class Identity {
     const detail = `serial ${issued.serialNumber}`;
     await store.audit({ ...actor, event: 'certificate-issued', subject: user, detail, at: now() });
     // Again: whose access was ended meanwhile gets nothing that outlives it.
-    const login = await this.#rebind(this.principal(), thumbprintOf(issued));
+    const still = this.principal();
+    if (still.userId !== userId) throw loginEnded();
+    const login = await this.#rebind(still, thumbprintOf(issued));
     return {
       certificate: issued.raw.toString('base64'),
       user,
@@ -327,7 +338,7 @@ export class Identity {
     const key = principal.sessionId === null ? this.#certificateKey : `session:${principal.sessionId}`;
     const source = { key, isKnown: true, address: addressOf(this.#address) };
     using attempt = this.#auth.throttle.login(principal.user, principal.userId, source);
-    const right = await this.#auth.hasher.verify(user?.passwordHash ?? null, current, this.#address);
+    const right = await this.#auth.hasher.verify(user?.passwordHash ?? null, current, source);
     if (!user || !right) {
       attempt.fail();
       this.#failedLogins++;
@@ -356,16 +367,11 @@ export class Identity {
   /** Exchanges a refresh token and logs in with the new access token. Failures: as `authenticate`, `busy`. */
   async refresh(refreshToken: string): Promise<LoginGrant> {
     const { accounts, keys, throttle, tokens, now } = this.#auth;
-    // What strangers fail at the same address must not log anybody out.
-    const isOurs = isTagged(refreshToken, keys());
-    using attempt = throttle.reserveAddress(addressOf(this.#address), isOurs);
-    let isGenuine = false;
+    // What strangers fail at the same address must log nobody out, and what is ours or was is no guess.
+    using attempt = isTagged(refreshToken, keys()) ? undefined : throttle.reserveAddress(addressOf(this.#address));
     const watch = {
       source: this.#address,
-      assertBearer: (session: SessionRecord) => {
-        this.#assertBearer(session);
-        isGenuine = true;
-      },
+      assertBearer: (session: SessionRecord) => void this.#assertBearer(session),
       onTheft: (session: SessionRecord) => this.#auth.onTheft(session, this.#address),
     };
     try {
@@ -374,9 +380,8 @@ export class Identity {
         return this.#grant(this.#assertBearer(refreshed.session), refreshed);
       });
     } catch (error) {
-      // A login that has run out is nobody's guess. A genuine token that ends its session was used a second time.
-      const code = error instanceof Failure ? error.code : undefined;
-      if (code === 'login-required' || (code === 'session-expired' && isGenuine)) attempt.fail();
+      // A login that has run out is nobody's guess either.
+      if (error instanceof Failure && error.code === 'login-required') attempt?.fail();
       throw error;
     }
   }
@@ -430,7 +435,7 @@ export class Identity {
   ): Promise<LoginGrant> {
     const { accounts, hasher, passwords, knownWords } = this.#auth;
     await assertPasswordIsStrong(password, passwords, [...knownWords, user.user]);
-    const passwordHash = await hasher.hash(password, this.#address);
+    const passwordHash = await hasher.hash(password, { address: addressOf(this.#address), isKnown: true });
     const actor = { user: user.user, credential, source: this.#address };
     return this.#renew(async () =>
       this.#grantNewSession(await accounts.setPassword(actor, event, user, passwordHash), undefined),
@@ -462,12 +467,16 @@ export class Identity {
   }
 
   async #grantNewSession(user: UserRecord, device: string | undefined): Promise<LoginGrant> {
-    const { accounts, keys, store, tokens, now } = this.#auth;
+    const { accounts, allowance, keys, store, tokens, now } = this.#auth;
+    allowance.spend(user.id);
     const known = device !== undefined && (await store.hasDevice(user.id, sha256(device), now()));
     const kept = known ? device : randomBytes(16).toString('base64url');
-    await store.addDevice(user.id, sha256(kept), now() + deviceDays * 86_400_000);
     const from = { certificate: this.#certificate?.thumbprint ?? null, source: this.#address };
-    const session = await startSession(accounts, keys(), tokens, user, from, now());
+    // In one commit, and so refused together within a second when the store cannot write.
+    const [session] = await Promise.all([
+      startSession(accounts, keys(), tokens, user, from, now()),
+      store.addDevice(user.id, sha256(kept), now() + deviceDays * 86_400_000),
+    ]);
     this.#failedLogins = 0;
     return { ...this.#grant(user, session), device: kept };
   }

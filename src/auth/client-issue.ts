@@ -7,7 +7,7 @@ import type { Principal } from './authenticate.ts';
 const hour = 3_600_000;
 
 /** Signs a certificate for a user's key, after writing it down. Failures: `conflict`, `busy`. */
-export type SignForKey = (user: string, publicKey: KeyObject) => Promise<X509Certificate>;
+export type SignForKey = (user: string, publicKey: KeyObject, issuedAt: number) => Promise<X509Certificate>;
 
 /** Who gets a certificate from this server, and how many. */
 export class ClientIssue {
@@ -47,7 +47,7 @@ export class ClientIssue {
   }
 
   /** A certificate of the user's for a key that they have proven to have. Failures: `busy`, and those of the signing. */
-  async issue(userId: number, user: string, publicKey: KeyObject): Promise<X509Certificate> {
+  async issue(userId: number, user: string, publicKey: KeyObject, issuedAt: number): Promise<X509Certificate> {
     const now = this.#now();
     const times = (this.#times.get(userId) ?? []).filter((at) => at > now - hour);
     const [first = now] = times;
@@ -57,7 +57,7 @@ export class ClientIssue {
     }
     this.#times.set(userId, [...times, now]); // Before waiting, or requests at the same time would pass together.
     try {
-      return await this.#sign(user, publicKey);
+      return await this.#sign(user, publicKey, issuedAt);
     } catch (error) {
       const counted = [...(this.#times.get(userId) ?? [])];
       counted.splice(counted.indexOf(now), 1);

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import argon2 from 'argon2';
 import { Failure } from '../model/failure.ts';
 import { passwordCharactersMax, passwordHashQueueMax, passwordHashQueuePerAddressMax } from '../model/limits.ts';
+import type { Source } from './source.ts';
 
 export interface PasswordSettings {
   readonly memoryKibibytes: number;
@@ -9,20 +10,24 @@ export interface PasswordSettings {
   readonly charactersMin: number;
 }
 
-interface Waiting {
-  readonly address: string;
+/** Whose password it is: somebody whom the account knows goes before all strangers. */
+type From = Pick<Source, 'address' | 'isKnown'>;
+
+interface Waiting extends From {
   readonly start: () => void;
 }
 
 /**
  * Hashes and checks passwords with argon2id (RFC 9106), at most cores − 1 at a time: more would hold every thread of
- * Node's pool and stall all file operations. Others wait in a short queue, then `busy`.
+ * Node's pool and stall all file operations. Others wait in a short queue, then `busy`. Strangers have a queue of their
+ * own, and go last: however many guess, whoever is known gets in.
  */
 export class PasswordHasher {
   readonly #options: argon2.Options;
   readonly #runningMax = Math.max(1, availableParallelism() - 1);
   #running = 0;
-  readonly #queue: Waiting[] = [];
+  readonly #known: Waiting[] = [];
+  readonly #strangers: Waiting[] = [];
   readonly #dummyHash: Promise<string>;
 
   constructor(settings: PasswordSettings) {
@@ -32,15 +37,15 @@ export class PasswordHasher {
   }
 
   /** A PHC string. Failures: `busy`. */
-  hash(password: string, address: string): Promise<string> {
-    return this.#run(address, () => argon2.hash(password.normalize('NFC'), this.#options));
+  hash(password: string, from: From): Promise<string> {
+    return this.#run(from, () => argon2.hash(password.normalize('NFC'), this.#options));
   }
 
   /**
    * Whether the password belongs to the hash; for a null hash false after the same work. Failures: `busy`.
    */
-  verify(passwordHash: string | null, password: string, address: string): Promise<boolean> {
-    return this.#run(address, async () => {
+  verify(passwordHash: string | null, password: string, from: From): Promise<boolean> {
+    return this.#run(from, async () => {
       const right = await argon2.verify(passwordHash ?? (await this.#dummyHash), password.normalize('NFC'));
       return right && passwordHash !== null;
     });
@@ -51,25 +56,26 @@ export class PasswordHasher {
     return argon2.needsRehash(passwordHash, this.#options);
   }
 
-  async #run<T>(address: string, work: () => Promise<T>): Promise<T> {
-    if (this.#running >= this.#runningMax) await this.#wait(address);
+  async #run<T>(from: From, work: () => Promise<T>): Promise<T> {
+    if (this.#running >= this.#runningMax) await this.#wait(from);
     else this.#running++;
     try {
       return await work();
     } finally {
       // The place is handed on, never given back and taken again: nobody can overtake the queue.
-      const next = this.#queue.shift();
+      const next = this.#known.shift() ?? this.#strangers.shift();
       if (next) next.start();
       else this.#running--;
     }
   }
 
-  #wait(address: string): Promise<void> {
-    const ofAddress = this.#queue.filter((waiting) => waiting.address === address).length;
-    if (this.#queue.length >= passwordHashQueueMax || ofAddress >= passwordHashQueuePerAddressMax) {
+  #wait(from: From): Promise<void> {
+    const queue = from.isKnown ? this.#known : this.#strangers;
+    const ofAddress = queue.filter(({ address }) => address === from.address).length;
+    if (queue.length >= passwordHashQueueMax || ofAddress >= passwordHashQueuePerAddressMax) {
       throw new Failure('busy', 'Too many logins at once. Try again in 2 s.', { retryAfter: 2 });
     }
-    return new Promise((start) => this.#queue.push({ address, start }));
+    return new Promise((start) => queue.push({ ...from, start }));
   }
 }
 

@@ -93,6 +93,7 @@ export async function refreshSession(
   refreshToken: string,
   watch: RefreshWatch,
   now: number,
+  isSecondLook = false,
 ): Promise<RefreshedSession> {
   // Without a tag: given before there were tags.
   const [, id, encoded, tag] = /^([\w-]{16})\.([\w-]{43})(?:\.([\w-]{22}))?$/.exec(refreshToken) ?? [];
@@ -118,8 +119,10 @@ export async function refreshSession(
     if (await accounts.rotateSession(next)) {
       return { session: next, refreshToken: formatRefreshToken(session.id, successor, keys) };
     }
-    // Somebody else rotated it meanwhile, with this very token: judge it again as the old one that it is now.
-    return refreshSession(accounts, keys, settings, refreshToken, watch, now);
+    // Somebody else rotated it meanwhile, with this very token: judge it again as the old one that it is now. Or the
+    // session was ended beside this process, which has not noticed yet.
+    if (isSecondLook) throw unknownSession();
+    return refreshSession(accounts, keys, settings, refreshToken, watch, now, true);
   }
   if (age === 1 && now - session.refreshedAt <= refreshRepeatSeconds * 1000) {
     return { session, refreshToken: formatRefreshToken(session.id, successor, keys) };
@@ -128,7 +131,7 @@ export async function refreshSession(
   const actor = { user: null, credential: null, source: watch.source };
   await accounts.endSession(actor, 'session-stolen', session.id);
   throw new Failure('session-expired', 'This login was ended, because its refresh token was used a second time.', {
-    hint: 'Run: secure-inv login. If that was not you, change your password: secure-inv passwd',
+    hint: 'Run: secure-inv login. If that was not you: secure-inv passwd, and end what you do not know in secure-inv session list and token list.',
   });
 }
 

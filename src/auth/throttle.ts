@@ -129,16 +129,13 @@ export class Throttle {
     });
   }
 
-  /**
-   * Reserves an attempt that is held against an address alone: an enrolment code, a refresh token. Failures: `busy`,
-   * unless it is `genuine` on the face of it.
-   */
-  reserveAddress(address: string, genuine = false): Attempt {
+  /** Reserves an attempt that is held against an address alone: an enrolment code, a refresh token. Failures: `busy`. */
+  reserveAddress(address: string): Attempt {
     const now = this.#now();
     const window = failuresPerAddressSeconds * 1000;
     const failedAt = this.#addresses.get(address);
     while (failedAt[0] !== undefined && failedAt[0] <= now - window) failedAt.shift();
-    if (failedAt.length >= failuresPerAddressMax && !genuine) {
+    if (failedAt.length >= failuresPerAddressMax) {
       const wait = (failedAt[0] ?? now) + window - now;
       const hint = 'Whoever has logged in on their device before can still do so.';
       throw tooMany('Too many failed logins from your address.', wait, hint);

@@ -170,8 +170,8 @@ const code = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{22}$/));
 export const invitation = v.object({ user: v.string(), role: v.string(), code, expiresAt: v.string() });
 
 /** The locations that somebody is limited to, for people; null: not limited. */
-export function renderPlaces(locations: readonly string[] | null): string {
-  return locations === null ? 'everywhere' : locations.join(', ') || 'nowhere';
+export function renderPlaces(locations: readonly string[] | undefined): string {
+  return locations === undefined ? 'everywhere' : locations.join(', ') || 'nowhere';
 }
 
 /** RFC 3339 in UTC. */

@@ -16,7 +16,7 @@ export const ownerEntries = {
 export function oneOrAll<Params extends { user?: string | undefined; all?: boolean | undefined }>() {
   return v.check<Params, string>(
     ({ user, all }) => user === undefined || all !== true,
-    'Give a user, or all, not both.',
+    'Give a user (--user), or all (--all), not both.',
   );
 }
 

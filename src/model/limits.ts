@@ -82,6 +82,8 @@ export const apiTokensPerUserMax = 50;
 /** `lastUsedAt` is for finding tokens that nobody uses, and no reason to write at each request. */
 export const apiTokenUseSeconds = 60;
 export const deviceDays = 30;
+/** A script that logs in at each run and keeps nothing makes a device each time: the oldest go. */
+export const devicesPerUserMax = 64;
 export const firstEnrolmentMinutes = 15;
 export const enrolmentHours = 24;
 
@@ -121,10 +123,16 @@ export const keySignatureCharactersMax = 100;
 /** How many days ahead the log tells of an end that nothing renews: once at the first mark, daily from the second. */
 export const certificateWarningDays = [30, 7] as const;
 
+/** Nor a disk by lines of the log that strangers cause. */
+export const strangerLinesPerSecondMax = 20;
+/** A person does not log in, or make and end tokens, more than twice a second. */
+export const ownChangesPerMinuteMax = 120;
 /** Strangers cannot fill the disk: so many records of refusals are written in a second, whoever causes how many. */
 export const refusalRecordsPerSecondMax = 10;
 /** So many kinds, sources and users of refusals are told apart in a minute; the rest share a record. */
 export const refusalKeysMax = 1000;
+/** At ten a second these are more than a day of them; the oldest go. Some 200 MB. */
+export const refusalRecordsMax = 1_000_000;
 /** Old audit records go in portions that delay nobody. */
 export const auditForgetMax = 500;
 /** A client certificate lives 30 days: this is time to ask for the next one, and not so much that nobody looks any more. */

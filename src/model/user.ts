@@ -49,10 +49,13 @@ export function isWithin(scope: Scope, locationId: number): boolean {
 
 /**
  * What an API token may do: what its own role allows, as far as its owner's present role allows it, too. So a token
- * shrinks with its owner and never grows.
+ * shrinks with its owner and never grows. Access is for people to give: whoever finds a token must not be able to make
+ * another way in, nor to shut anybody out.
  */
 export function permissionsOfToken(role: Role, owner: Role): readonly Permission[] {
-  return permissionsOf(role).filter((permission) => permissionsOf(owner).includes(permission));
+  return permissionsOf(role).filter(
+    (permission) => permission !== 'user:write' && permissionsOf(owner).includes(permission),
+  );
 }
 
 /** Whether a role allows nothing that the other does not. */
@@ -65,7 +68,7 @@ export function assertMay(principal: Rights & { readonly role: Role }, permissio
   if (may(principal, permission)) return;
   const { role } = principal;
   const shrunk = permissionsOf(role).includes(permission)
-    ? "This API token's owner may not do that any more."
+    ? 'This API token may not: no token may change access, and none may do more than its owner.'
     : `You are ${role}.`;
   throw new Failure('forbidden', `Needs the permission ${permission} (roles ${rolesWith(permission).join(', ')}).`, {
     hint: `${shrunk} Ask an administrator.`,

@@ -1,6 +1,6 @@
 import { type Actor, type AuditEntry, type AuditEvent, host } from '../model/audit.ts';
 import type { Failure, FailureCode } from '../model/failure.ts';
-import { auditForgetMax, refusalKeysMax, refusalRecordsPerSecondMax } from '../model/limits.ts';
+import { auditForgetMax, refusalKeysMax, refusalRecordsMax, refusalRecordsPerSecondMax } from '../model/limits.ts';
 import type { Store } from '../store/store.ts';
 
 const minute = 60_000;
@@ -99,7 +99,12 @@ export class AuditLog {
     const present = Math.floor(this.#now() / minute);
     const waiting = [...this.#counted.values()].filter(({ isWritten }) => !isWritten);
     const batch = waiting.slice(0, refusalRecordsPerSecondMax);
-    for (const counted of batch) counted.isWritten = true;
+    for (const counted of batch) {
+      counted.isWritten = true;
+      // To the end, so that those who go on and on do not keep the others waiting.
+      this.#counted.delete(counted.key);
+      this.#counted.set(counted.key, counted);
+    }
     try {
       if (batch.length > 0) await this.#store.auditRefusals(batch.map((counted) => ({ ...counted })));
     } catch (error) {
@@ -114,7 +119,7 @@ export class AuditLog {
   async #forget(days: number): Promise<void> {
     const before = this.#now() - days * 24 * hour;
     // A part at a time, so that nobody waits behind a long one.
-    while ((await this.#store.forgetAudit(before, auditForgetMax)) === auditForgetMax);
+    while ((await this.#store.forgetAudit(before, refusalRecordsMax, auditForgetMax)) >= auditForgetMax);
   }
 }
 

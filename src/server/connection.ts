@@ -72,6 +72,11 @@ export class Connection {
     return age > silentPeerMillisecondsMax && this.#inFlight === 0 && !this.#caller.identity.isEnrolling;
   }
 
+  /** The id of the user whose connection this is, so far as somebody has proven that. */
+  get userId(): number | undefined {
+    return this.#caller.identity.userId;
+  }
+
   /** IP address. */
   get source(): string {
     return this.#caller.source;

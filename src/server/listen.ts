@@ -4,11 +4,13 @@ import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node
 import type { Identity } from '../auth/authenticate.ts';
 import type { PresentedCertificate } from '../auth/certificate.ts';
 import { Failure } from '../model/failure.ts';
-import { connectionsBeforeLoginMax, connectionsMax, drainSecondsMax } from '../model/limits.ts';
+import { drainSecondsMax } from '../model/limits.ts';
 import { alpnProtocol } from '../wire/message.ts';
 import { Connection } from './connection.ts';
+import { chooseVictim } from './crowd.ts';
 import type { Services } from './dispatch.ts';
 import { HalfOpenPeers } from './half-open.ts';
+import { StrangerLog } from './stranger-log.ts';
 
 /** What TLS needs, in PEM. */
 export interface ServerCredentials {
@@ -50,11 +52,13 @@ export class Listener {
   readonly #services: Services;
   readonly #halfOpen = new HalfOpenPeers();
   readonly #connections = new Set<Connection>();
+  readonly #strangerLog: StrangerLog;
   #rechecking: NodeJS.Immediate | undefined;
 
   private constructor(server: Server, services: Services) {
     this.#server = server;
     this.#services = services;
+    this.#strangerLog = new StrangerLog(services.log);
     server.on('connection', (raw: Socket) => this.#halfOpen.admit(raw));
     server.on('tlsClientError', (error, socket) => this.#handshakeFailed(error, socket));
     server.on('secureConnection', (socket) => this.#accept(socket));
@@ -120,7 +124,7 @@ export class Listener {
     this.#halfOpen.complete(socket);
     const source = socket.remoteAddress;
     if (source === undefined || socket.alpnProtocol !== alpnProtocol) {
-      this.#services.log.info({ source, alpn: socket.alpnProtocol }, 'closed: the peer speaks another protocol');
+      this.#strangerLog.tell('info', { source, alpn: socket.alpnProtocol }, 'closed: the peer speaks another protocol');
       socket.on('error', () => socket.destroy());
       socket.destroy();
       return;
@@ -132,7 +136,7 @@ export class Listener {
     this.#connections.add(connection);
     socket.once('close', () => this.#connections.delete(connection));
     if (isStranger) {
-      this.#services.log.warn({ source, reason: identity.details.reason }, 'certificate refused');
+      this.#strangerLog.tell('warn', { source, reason: identity.details.reason }, 'certificate refused');
       this.#auditRefusedCertificate(socket, source, identity);
       connection.refuse(identity);
     } else {
@@ -160,19 +164,10 @@ export class Listener {
     });
   }
 
-  /**
-   * Past the limits one has to go: among strangers the first to come that is doing nothing, because whoever means to log
-   * in does so at once. Were it the newcomer, a crowd that says nothing would keep everybody out.
-   */
   #makeRoom(newcomer: Connection): void {
-    if (this.#connections.size <= connectionsBeforeLoginMax) return;
-    let victim = newcomer;
-    if (this.#connections.size <= connectionsMax) {
-      const strangers = [...this.#connections].filter(({ isStranger }) => isStranger);
-      if (strangers.length <= connectionsBeforeLoginMax) return;
-      victim = strangers.find(({ isIdle }) => isIdle) ?? newcomer;
-    }
-    this.#services.log.warn({ source: victim.source }, 'connection refused: too many');
+    const victim = chooseVictim(this.#connections, newcomer);
+    if (!victim) return;
+    this.#strangerLog.tell('warn', { source: victim.source }, 'connection refused: too many');
     victim.refuse(new Failure('busy', 'Too many connections. Try again in 10 s.', { retryAfter: 10 }));
   }
 

@@ -152,7 +152,12 @@ export interface Store {
    */
   resetUser(audit: AuditEntry, userId: number, enrolment: Enrolment, certificatesFrom: number): Promise<UserRecord>;
   /** The user whose unexpired code has this hash, once: the code is spent. */
-  redeemEnrolment(hash: Uint8Array, now: number): Promise<number | undefined>;
+  redeemEnrolment(
+    audit: AuditEntry,
+    hash: Uint8Array,
+    now: number,
+    onlyUser: string | null,
+  ): Promise<number | undefined>;
   /**
    * Keeps what the throttle knows of a user's failed logins, null for nothing. For the id 0, which nobody has, it does
    * the same work and keeps nothing that `throttles` returns: a pause must not tell who exists.
@@ -184,8 +189,11 @@ export interface Store {
   auditRefusals(refusals: readonly RefusalCount[]): Promise<void>;
   /** Failures: `bad-params` (cursor). */
   auditRecords(query: AuditQuery): Promise<AuditPage>;
-  /** Forgets records from before a time, at most `recordsMax`; says how many. */
-  forgetAudit(before: number, recordsMax: number): Promise<number>;
+  /**
+   * Forgets records from before a time, and the oldest refusals beyond `refusalsMax`: of each at most `portion` at once.
+   * Says how many.
+   */
+  forgetAudit(before: number, refusalsMax: number, portion: number): Promise<number>;
 
   /** Calls back after another process changed this store: what was read from it before may be stale. */
   onOutsideChange(listener: () => void): void;

@@ -38,8 +38,8 @@ async function expectOpen(...clients: readonly WireClient[]) {
 
 async function currentSession(client: WireClient): Promise<string> {
   const listed = await client.ask('session.list');
-  const sessions = listed?.result?.['sessions'] as { session: string; current?: boolean }[]; // As its schema says.
-  return sessions.find(({ current }) => current)?.session ?? '';
+  const sessions = listed?.result?.['sessions'] as { id: string; current?: boolean }[]; // As its schema says.
+  return sessions.find(({ current }) => current)?.id ?? '';
 }
 
 /** A certificate as gen-certs makes it, issued at that moment. */
@@ -59,19 +59,19 @@ describe('connections are told why and closed when what they rest on ends', () =
 
   test('by session.revoke, of oneself or by an administrator', async () => {
     const { administrator, client, same, second } = await newUser();
-    expect(await second.ask('session.revoke', { session: await currentSession(client) })).toMatchObject({
+    expect(await second.ask('session.revoke', { id: await currentSession(client) })).toMatchObject({
       result: { ended: 1 },
     });
     await expectClosed(client);
     await expectClosed(same);
-    await administrator.ask('session.revoke', { session: await currentSession(second) });
+    await administrator.ask('session.revoke', { id: await currentSession(second) });
     await expectClosed(second);
     await expectOpen(administrator);
   });
 
   test('by one’s own wish, which is answered first', async () => {
     const { client } = await newUser();
-    expect(await client.ask('session.revoke', { session: await currentSession(client) })).toMatchObject({
+    expect(await client.ask('session.revoke', { id: await currentSession(client) })).toMatchObject({
       result: { ended: 1 },
     });
     await expectClosed(client);
@@ -122,7 +122,8 @@ describe('connections are told why and closed when what they rest on ends', () =
     const revoked = { id: null, error: { data: { code: 'certificate-refused', reason: 'revoked' } } };
     await expectClosed(certified, revoked);
     expect(await (await WireClient.open(own, old)).reply()).toMatchObject(revoked);
-    await expectOpen(await WireClient.open(own, await readClientCertificate(own.certs, user, Date.now() + 5000)));
+    own.turnClock(5000);
+    await expectOpen(await WireClient.open(own, await readClientCertificate(own.certs, user, Date.now() + 10_000)));
   });
 
   test('by a reset beside the server, within a moment', async () => {
@@ -134,6 +135,22 @@ describe('connections are told why and closed when what they rest on ends', () =
     await beside.resetUser(note, id, { hash: new Uint8Array(32), expiresAt: 9 }, 0);
     await beside.close();
     await expectClosed(client);
+  });
+
+  test('and a refresh in the moment before the server has noticed is refused, and keeps nobody busy', async () => {
+    const own = await startServer();
+    await enrollAdministrator(own);
+    const { client, user, grant } = await newUser('clerk', own);
+    const beside = await openStore(`sqlite:${join(own.folder, 'data', 'inventory.db')}`, { exclusive: false });
+    const id = (await beside.users()).find((one) => one.user === user)?.id ?? 0;
+    await beside.resetUser(note, id, { hash: new Uint8Array(32), expiresAt: 9 }, 0);
+    await beside.close();
+    const thief = await WireClient.open(own);
+    expect(await thief.ask('refresh', { refreshToken: grant['refreshToken'] })).toMatchObject({
+      error: { data: { code: expect.stringMatching(/^(login-required|session-expired)$/) } },
+    });
+    await expectClosed(client);
+    expect(await thief.ask('ping')).toHaveProperty('result');
   });
 
   test('by too many logins, except where the last of them is made', async () => {

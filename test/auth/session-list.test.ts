@@ -41,20 +41,20 @@ test('a login is listed with its user, source, certificate and last refresh, and
 test('other people’s logins are for who may write users; for others they are not there', async () => {
   const [anna, otto] = [await newUser(), await newUser()];
   const [own] = await sessionsOf(otto.client);
-  const session = own?.['session'];
+  const id = own?.['id'];
   for (const params of [{ all: true }, { user: otto.user }, { user: 'nobody' }]) {
     expect(await anna.client.ask('session.list', params)).toMatchObject({
       error: { message: 'Needs the permission user:write (roles admin).', data: { code: 'forbidden' } },
     });
   }
-  const strangers = await anna.client.ask('session.revoke', { session });
-  const unknown = await anna.client.ask('session.revoke', { session: 'A'.repeat(16) });
+  const strangers = await anna.client.ask('session.revoke', { id });
+  const unknown = await anna.client.ask('session.revoke', { id: 'A'.repeat(16) });
   expect(strangers?.error?.data.code).toBe('not-found');
   const plain = (reply: typeof unknown) => reply?.error?.message.replace(/"[\w-]{16}"/, 'ID');
   expect(plain(strangers)).toBe(plain(unknown));
   expect(await otto.client.ask('ping')).toHaveProperty('result');
   const admin = await administrator();
-  expect(await sessionsOf(admin, { user: otto.user })).toMatchObject([{ session, user: otto.user }]);
+  expect(await sessionsOf(admin, { user: otto.user })).toMatchObject([{ id, user: otto.user }]);
   const everybody = new Set((await sessionsOf(admin, { all: true })).map(({ user }) => user));
   for (const name of ['admin', anna.user, otto.user]) expect(everybody).toContain(name);
   expect(await admin.ask('session.list', { user: 'nobody' })).toMatchObject({ error: { data: { code: 'not-found' } } });
@@ -72,7 +72,7 @@ test('a login that has gone idle is not listed any more', async () => {
   expect(await sessionsOf(again)).toMatchObject([{ current: true }]);
 });
 
-test.each([[{}], [{ session: 'A'.repeat(16), others: true }], [{ others: false }]])(
+test.each([[{}], [{ id: 'A'.repeat(16), others: true }], [{ others: false }]])(
   'session.revoke takes one session or the others, and not %j',
   async (params) => {
     const client = await WireClient.open(server());

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { expect, test } from 'vitest';
+import { PasswordHasher } from '../../src/auth/password.ts';
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, enrollUser, line, openAs, testPassword, WireClient } from '../support/wire-client.ts';
 
@@ -40,4 +42,19 @@ test('of 64 logins at once some are told to come back, the others are right, and
   expect(await again?.ask('login', { user: 'admin', password: testPassword })).toMatchObject({
     result: { user: 'admin' },
   });
+});
+
+test('who is known goes before all strangers, and has places that they cannot take', async () => {
+  const hasher = new PasswordHasher({ memoryKibibytes: 19456, passes: 2, charactersMin: 12 });
+  const done: string[] = [];
+  const strangers = Array.from({ length: 60 }, (_, at) =>
+    hasher.verify(null, 'guess', { address: `198.51.100.${at}`, isKnown: false }).then(
+      () => done.push('stranger'),
+      (error: unknown) => expect(error).toMatchObject({ code: 'busy' }),
+    ),
+  );
+  await hasher.verify(null, 'guess', { address: '192.0.2.1', isKnown: true });
+  // Not behind more than were at work already when they came.
+  expect(done.length).toBeLessThanOrEqual(availableParallelism());
+  await Promise.all(strangers);
 });

@@ -193,23 +193,19 @@ test('an address fails 20 times in a minute, at codes and refresh tokens too; a 
   expect(await login(server, 'admin', testPassword)).toMatchObject(loggedIn('admin'));
 });
 
-test('a refresh token that is used a second time is held against the address', async () => {
+test('an address that has failed too often still refreshes what this server gave it', async () => {
   const server = await startServer({ isClockStopped: true });
-  const { device } = await enrollAdministrator(server);
+  const { refreshToken } = await enrollAdministrator(server);
   for (let at = 0; at < 20; at++) {
-    const client = await WireClient.open(server);
-    const granted = await client.ask('login', { user: 'admin', password: testPassword, device });
-    const first = granted?.result?.['refreshToken'];
-    const second = (await client.ask('refresh', { refreshToken: first }))?.result?.['refreshToken'];
-    await client.ask('refresh', { refreshToken: second });
-    const reused = await client.ask('refresh', { refreshToken: first });
-    expect(reused?.error?.data.code).toBe('session-expired');
-    client.socket.destroy();
+    const stranger = await WireClient.open(server);
+    await stranger.ask('refresh', { refreshToken: 'malformed' });
+    stranger.socket.destroy();
   }
   const client = await WireClient.open(server);
   expect(await client.ask('refresh', { refreshToken: 'malformed' })).toMatchObject({
     error: { data: { code: 'busy' } },
   });
+  expect(await client.ask('refresh', { refreshToken })).toHaveProperty('result');
 });
 
 test('a wrong current password is held against the login that tries it, and against no other', async () => {

@@ -57,16 +57,19 @@ export function accountContract(get: () => Fixture): void {
   test('an enrolment code works once, until it expires, and not after a newer one or a password', async () => {
     const { store } = get();
     const anna = await store.addUser(note, 'anna', 'clerk', { hash: hashOf(1), expiresAt: 100 }, 1);
-    expect(await store.redeemEnrolment(hashOf(9), 1)).toBeUndefined();
-    const twice = await Promise.all([store.redeemEnrolment(hashOf(1), 99), store.redeemEnrolment(hashOf(1), 99)]);
+    expect(await store.redeemEnrolment(note, hashOf(9), 1, null)).toBeUndefined();
+    const twice = await Promise.all([
+      store.redeemEnrolment(note, hashOf(1), 99, null),
+      store.redeemEnrolment(note, hashOf(1), 99, null),
+    ]);
     expect(twice).toEqual([anna.id, undefined]);
     await store.resetUser(note, anna.id, { hash: hashOf(2), expiresAt: 100 }, 0);
     await store.resetUser(note, anna.id, { hash: hashOf(3), expiresAt: 100 }, 0);
-    expect(await store.redeemEnrolment(hashOf(2), 1)).toBeUndefined();
-    expect(await store.redeemEnrolment(hashOf(3), 100)).toBeUndefined();
+    expect(await store.redeemEnrolment(note, hashOf(2), 1, null)).toBeUndefined();
+    expect(await store.redeemEnrolment(note, hashOf(3), 100, null)).toBeUndefined();
     await store.resetUser(note, anna.id, { hash: hashOf(4), expiresAt: 100 }, 0);
     await store.setPassword(note, anna.id, 'hash', 3);
-    expect(await store.redeemEnrolment(hashOf(4), 1)).toBeUndefined();
+    expect(await store.redeemEnrolment(note, hashOf(4), 1, null)).toBeUndefined();
   });
 
   test('a new password, a reset and a disabled account end sessions and outdate tokens; a rehash does not', async () => {

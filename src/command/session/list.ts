@@ -13,7 +13,7 @@ export const sessionList = define({
   result: v.object({
     sessions: v.array(
       v.object({
-        session: v.string(),
+        id: v.string(),
         user: v.string(),
         createdAt: v.string(),
         lastUsedAt: v.string(),
@@ -30,9 +30,9 @@ export const sessionList = define({
     render: ({ sessions }, screen) => {
       if (sessions.length === 0) return 'There are no logins.';
       const headings = ['', 'SESSION', 'USER', 'SINCE', 'LAST RENEWED', 'ENDS', 'FROM'];
-      const rows = sessions.map(({ session, user, createdAt, lastUsedAt, expiresAt, source, current }) => [
+      const rows = sessions.map(({ id, user, createdAt, lastUsedAt, expiresAt, source, current }) => [
         current ? '*' : '',
-        session,
+        id,
         user,
         ...[createdAt, lastUsedAt, expiresAt].map(formatMinute),
         source ?? '',
@@ -53,7 +53,7 @@ export const sessionList = define({
       .sort((one, other) => other.session.refreshedAt - one.session.refreshedAt);
     return {
       sessions: shown.map(({ session: { id, createdAt, refreshedAt, source, certificate }, user, endsAt }) => ({
-        session: id,
+        id,
         user: user.user,
         createdAt: formatTime(createdAt),
         lastUsedAt: formatTime(refreshedAt),

@@ -10,19 +10,22 @@ export const sessionRevoke = define({
   permission: 'principal',
   params: v.pipe(
     v.strictObject({
-      session: v.optional(v.pipe(v.string(), v.description('the login, as session list shows it'))),
+      id: v.optional(v.pipe(v.string(), v.description('the login, as session list shows it'))),
       others: v.optional(v.pipe(v.boolean(), v.description('all your logins but this one'))),
     }),
-    v.check(({ session, others }) => (session === undefined) === (others === true), 'Give either a session or others.'),
+    v.check(
+      ({ id, others }) => (id === undefined) === (others === true),
+      'Give a login, or others (--others); secure-inv session list shows them.',
+    ),
   ),
   result: v.object({ ended: v.number() }),
   shell: {
-    words: ['[session]'],
+    words: ['[id]'],
     examples: ['secure-inv session revoke 2GsXc0bT9LmVJp4q', 'secure-inv session revoke --others'],
     render: ({ ended }) =>
       ended === 0 ? 'You have no other login.' : ended === 1 ? 'One login has ended.' : `${ended} logins have ended.`,
   },
-  async handle({ session: id }, call) {
+  async handle({ id }, call) {
     const { auth, principal, actor, now } = call;
     if (!principal.permissions.includes('user:write')) assertNoMachine(call, 'end logins');
     const live = auth.accounts.liveSessions(auth.tokens, now).map(({ session }) => session);
@@ -34,6 +37,7 @@ export const sessionRevoke = define({
     if (id !== undefined && ending.length === 0) {
       throw new Failure('not-found', `No login ${JSON.stringify(id)}.`, { hint: 'See: secure-inv session list' });
     }
+    auth.allowance.spend(principal.userId);
     await Promise.all(ending.map((session) => auth.accounts.endSession(actor, 'session-ended', session.id)));
     return { ended: ending.length };
   },

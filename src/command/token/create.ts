@@ -56,6 +56,7 @@ export const tokenCreate = define({
         hint: `Give it one of these roles: ${allowed}.`,
       });
     }
+    auth.allowance.spend(call.principal.userId);
     const wish = { owner, name, role, expiresAt: now + days * 86_400_000 };
     const { record, token } = await auth.accounts.apiTokens.create(call.actor, wish, now);
     return { token, id: record.id, name, user: owner.user, role, expiresAt: formatTime(record.expiresAt) };

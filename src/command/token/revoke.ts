@@ -25,6 +25,7 @@ export const tokenRevoke = define({
     if (!token || !mayEnd(token.userId, call)) {
       throw new Failure('not-found', `No API token ${JSON.stringify(id)}.`, { hint: 'See: secure-inv token list' });
     }
+    auth.allowance.spend(principal.userId);
     const owner = auth.accounts.byId(token.userId)?.user ?? null;
     await apiTokens.revoke(actor, owner, id, now);
     return { id, name: token.name };

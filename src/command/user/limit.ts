@@ -18,17 +18,16 @@ export const userLimit = define({
       'Give locations, or everywhere (--everywhere), and not both.',
     ),
   ),
-  result: v.object({ ...user.entries, locations: v.nullable(v.array(v.string())) }),
+  result: v.object({ ...user.entries, locations: v.optional(v.array(v.string())) }),
   shell: {
     words: ['<user>', '[locations...]'],
     examples: ['secure-inv user limit clerk1 main cellar', 'secure-inv user limit clerk1 --everywhere'],
     render: ({ user, locations }) =>
-      locations
-        ? `${user} knows of no other location now than: ${renderPlaces(locations)}.`
-        : `${user} is not limited to locations now.`,
+      locations ? `${user} is limited to: ${renderPlaces(locations)}.` : `${user} is not limited to locations now.`,
   },
   async handle({ user, locations = null }, { auth, store, actor }) {
     const { role, scope } = await auth.accounts.setScope(actor, user, locations);
-    return { user, role, locations: scope && (await store.locations(scope)).map(({ name }) => name) };
+    const limit = scope && { locations: (await store.locations(scope)).map(({ name }) => name) };
+    return { user, role, ...limit };
   },
 });

@@ -17,7 +17,7 @@ export const userList = define({
         role: v.string(),
         state: v.string(),
         createdAt: v.string(),
-        locations: v.nullable(v.array(v.string())),
+        locations: v.optional(v.array(v.string())),
       }),
     ),
   }),
@@ -51,7 +51,7 @@ export const userList = define({
         role,
         state: !enabled ? 'disabled' : passwordHash === null ? 'invited' : 'active',
         createdAt: formatTime(createdAt),
-        locations: scope && all.filter(({ id }) => isWithin(scope, id)).map(({ name }) => name),
+        ...(scope && { locations: all.filter(({ id }) => isWithin(scope, id)).map(({ name }) => name) }),
       })),
     };
   },

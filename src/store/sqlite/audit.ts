@@ -26,12 +26,20 @@ export function addRefusals(database: Database, refusals: readonly RefusalCount[
 }
 
 /** As `Store.forgetAudit`. */
-export function forgetAudit(database: Database, before: number, recordsMax: number): number {
-  return database.run(
+export function forgetAudit(database: Database, before: number, refusalsMax: number, portion: number): number {
+  const old = database.run(
     'DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ? ORDER BY at LIMIT ?)',
     before,
-    recordsMax,
+    portion,
   );
+  const newest = database.get<{ id: number }>(
+    'SELECT id FROM audit WHERE refusal IS NOT NULL ORDER BY id DESC LIMIT 1 OFFSET ?',
+    refusalsMax,
+  );
+  if (!newest) return old;
+  const sql = `DELETE FROM audit
+    WHERE id IN (SELECT id FROM audit WHERE refusal IS NOT NULL AND id <= ? ORDER BY id LIMIT ?)`;
+  return old + database.run(sql, newest.id, portion);
 }
 
 /** As `Store.auditRecords`. */

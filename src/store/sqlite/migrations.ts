@@ -161,6 +161,7 @@ const migrations: readonly string[] = [
     refusal TEXT UNIQUE
   ) STRICT;
   CREATE INDEX audit_at ON audit (at);
+  CREATE INDEX audit_refusal ON audit (id) WHERE refusal IS NOT NULL;
   CREATE INDEX audit_event ON audit (event, id);
   CREATE INDEX audit_user ON audit (user, id) WHERE user IS NOT NULL;
   CREATE INDEX audit_subject ON audit (subject, id) WHERE subject IS NOT NULL;

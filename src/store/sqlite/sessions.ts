@@ -1,3 +1,4 @@
+import { devicesPerUserMax } from '../../model/limits.ts';
 import type { SessionRecord } from '../store.ts';
 import type { Database } from './database.ts';
 import { assertEpoch } from './users.ts';
@@ -74,6 +75,13 @@ export function addDevice(database: Database, userId: number, hash: Uint8Array, 
     userId,
     hash,
     expiresAt,
+  );
+  database.run(
+    `DELETE FROM device WHERE user_id = ? AND hash IN
+       (SELECT hash FROM device WHERE user_id = ? ORDER BY expires_at DESC LIMIT -1 OFFSET ?)`,
+    userId,
+    userId,
+    devicesPerUserMax,
   );
 }
 

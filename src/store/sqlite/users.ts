@@ -1,6 +1,8 @@
+import type { AuditEntry } from '../../model/audit.ts';
 import { Failure } from '../../model/failure.ts';
 import type { Role, Scope } from '../../model/user.ts';
 import type { Enrolment, UserRecord } from '../store.ts';
+import { addAudit } from './audit.ts';
 import type { Database } from './database.ts';
 import { findLocation } from './locations.ts';
 
@@ -111,6 +113,8 @@ export function setPassword(database: Database, id: number, passwordHash: string
   assertEpoch(database, id, epoch);
   database.run('UPDATE user SET password_hash = ? WHERE id = ?', passwordHash, id);
   database.run('DELETE FROM enrolment WHERE user_id = ?', id);
+  // Whoever knew the old password may have made a device known with it.
+  database.run('DELETE FROM device WHERE user_id = ?', id);
   endAccess(database, id);
   return find(database, id);
 }
@@ -137,12 +141,22 @@ export function resetUser(database: Database, id: number, enrolment: Enrolment, 
 }
 
 /** As `Store.redeemEnrolment`. */
-export function redeemEnrolment(database: Database, hash: Uint8Array, now: number): number | undefined {
-  const row = database.get<{ user_id: number; expires_at: number }>(
-    'DELETE FROM enrolment WHERE hash = ? RETURNING user_id, expires_at',
+export function redeemEnrolment(
+  database: Database,
+  audit: AuditEntry,
+  hash: Uint8Array,
+  now: number,
+  onlyUser: string | null,
+): number | undefined {
+  const row = database.get<{ id: number; name: string; expires_at: number }>(
+    'SELECT user.id, user.name, expires_at FROM enrolment JOIN user ON user.id = user_id WHERE hash = ?',
     hash,
   );
-  return row && row.expires_at > now ? row.user_id : undefined;
+  if (!row || (onlyUser !== null && onlyUser !== row.name)) return undefined;
+  database.run('DELETE FROM enrolment WHERE hash = ?', hash);
+  if (row.expires_at <= now) return undefined;
+  addAudit(database, { ...audit, user: row.name, subject: row.name });
+  return row.id;
 }
 
 /** As `Store.saveThrottle`. */

@@ -1,0 +1,34 @@
+import { connectionsBeforeLoginMax, connectionsMax } from '../model/limits.ts';
+
+/** What is looked at of a connection when there are too many. */
+export interface Member {
+  /** Takes one of the places of those who have not shown who they are. */
+  readonly isStranger: boolean;
+  /** Has been here for long enough to ask for something, and waits for nothing. */
+  readonly isIdle: boolean;
+  /** Whose it is, as far as somebody has proven that. */
+  readonly userId: number | undefined;
+}
+
+/**
+ * Who has to go when there are too many, the first to come first; undefined when there is room. Among strangers it is one
+ * who does nothing, because whoever means to log in does so at once; among users one of whoever has most. Were it always
+ * the newcomer, a crowd that says nothing, or one user, would keep everybody else out.
+ */
+export function chooseVictim<T extends Member>(all: ReadonlySet<T>, newcomer: T): T | undefined {
+  if (all.size <= connectionsBeforeLoginMax) return undefined;
+  const members = [...all];
+  const strangers = members.filter(({ isStranger }) => isStranger);
+  const tooManyStrangers = strangers.length > connectionsBeforeLoginMax;
+  if (!tooManyStrangers && members.length <= connectionsMax) return undefined;
+  const crowd = tooManyStrangers ? strangers : ofBusiestUser(members);
+  return crowd.find(({ isIdle }) => isIdle) ?? newcomer;
+}
+
+function ofBusiestUser<T extends Member>(members: readonly T[]): readonly T[] {
+  const byUser = Map.groupBy(
+    members.filter(({ userId }) => userId !== undefined),
+    ({ userId }) => userId,
+  );
+  return [...byUser.values()].reduce((most, some) => (some.length > most.length ? some : most), []);
+}
