@@ -35,6 +35,10 @@ test('every command is a method whose parameters and result have types', async (
   const { items } = await inventory.view({ items: ['soap'] });
   expectTypeOf(items[0]?.quantity).toEqualTypeOf<number | undefined>();
   expect(items).toMatchObject([{ item: 'Soap', quantity: 12 }]);
+  const { change } = await inventory.item.edit({ item: 'Soap', sku: 'S-1', lowAt: null });
+  expectTypeOf(change.sku).toEqualTypeOf<string | null | undefined>();
+  expect(change).toEqual({ sku: 'S-1', lowAt: null });
+  expect(await inventory.item.show({ item: 's-1' })).toMatchObject({ item: 'Soap', last: { kind: 'item' } });
   const { code } = await inventory.user.add({ user: 'clerk1', role: 'clerk' });
   expect(code).toMatch(/^[\w-]{22}$/);
   const { token } = await inventory.token.create({ name: 'script', role: 'viewer' });

@@ -37,6 +37,7 @@ export interface Inventory extends Methods<''> {
   readonly session: Methods<'session.'>;
   readonly token: Methods<'token.'>;
   readonly user: Methods<'user.'>;
+  readonly item: Methods<'item.'>;
   readonly location: Methods<'location.'>;
   readonly server: Methods<'server.'>;
   /** Ends the connection. */

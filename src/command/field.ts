@@ -13,13 +13,14 @@ import { formatQuantity, parseQuantity, quantityRule } from '../model/quantity.t
 import { type ItemStock, type Movement, movementKinds } from '../model/stock.ts';
 import { roleNames } from '../model/user.ts';
 import type { Screen } from './command.ts';
+import { change, formatChange } from './item/change.ts';
 
 // The fields that commands are made of: each is checked, cleaned and described here and nowhere else.
 
 const timePattern = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d:\d\d))?$/;
 
 /** Lets a model's parser judge a field; its refusal becomes the field's. */
-function parsedBy<Input, Output>(parse: (input: Input) => Output) {
+export function parsedBy<Input, Output>(parse: (input: Input) => Output) {
   return v.rawTransform<Input, Output>(({ dataset, addIssue, NEVER }) => {
     try {
       return parse(dataset.value);
@@ -47,6 +48,12 @@ export const place = v.pipe(
   v.string(),
   v.description('the name of the location'),
   parsedBy((text) => parseName(text, 'location')),
+);
+/** What something that there is shall be called. */
+export const newName = v.pipe(
+  v.string(),
+  v.description('the new name'),
+  parsedBy((text) => parseName(text, 'name')),
 );
 export const places = v.pipe(
   v.array(place),
@@ -153,6 +160,7 @@ export const movement = v.object({
   user: v.string(),
   note: v.optional(v.string()),
   operation: v.string(),
+  change: v.optional(change),
 });
 export const grant = v.object({
   accessToken: v.string(),
@@ -197,13 +205,21 @@ export function formatItem(stock: ItemStock): v.InferOutput<typeof itemStock> {
 }
 
 /** A movement as the wire shows it. */
-export function formatMovement({ at, delta, balance, note, ...rest }: Movement): v.InferOutput<typeof movement> {
+export function formatMovement({
+  at,
+  delta,
+  balance,
+  note,
+  change,
+  ...rest
+}: Movement): v.InferOutput<typeof movement> {
   return {
     ...rest,
     at: formatTime(at),
     delta: formatQuantity(delta),
     balance: formatQuantity(balance),
     ...(note === null ? {} : { note }),
+    ...(change === null ? {} : { change: formatChange(change) }),
   };
 }
 

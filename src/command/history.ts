@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { pageRowsDefault } from '../model/limits.ts';
 import { define } from './command.ts';
 import { cursor, formatMovement, item, limit, location, movement, movementKind, time, userName } from './field.ts';
+import { renderChange } from './item/change.ts';
 import { renderTable } from './table.ts';
 
 /** Who changed what, when, by how much and why: the ledger itself, newest first. */
@@ -26,16 +27,15 @@ export const history = define({
     examples: ['secure-inv history', 'secure-inv history Maggi --by clerk1 --since 2026-05-03T00:00:00Z'],
     render: ({ movements, cursor }, screen) => {
       if (movements.length === 0) return 'No movement fits.';
-      const rows = movements.map(({ seq, at, kind, item, location, delta, balance, user, note }) => [
+      const rows = movements.map(({ seq, at, kind, item, location, delta, balance, user, note, change }) => [
         String(seq),
         at.slice(0, 19).replace('T', ' '),
         kind,
         item,
-        delta > 0 ? `+${delta}` : String(delta),
-        String(balance),
+        ...(change ? ['', ''] : [delta > 0 ? `+${delta}` : String(delta), String(balance)]),
         location,
         user,
-        note ?? '',
+        [change && renderChange(change), note].filter(Boolean).join('; '),
       ]);
       const columns = [
         { heading: 'SEQ', right: true },

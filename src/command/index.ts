@@ -8,8 +8,16 @@ import { defineDiscover } from './discover.ts';
 import { enroll } from './enroll.ts';
 import { hello } from './hello.ts';
 import { history } from './history.ts';
+import { itemAdd } from './item/add.ts';
+import { itemArchive } from './item/archive.ts';
+import { itemEdit } from './item/edit.ts';
+import { itemRename } from './item/rename.ts';
+import { itemRestore } from './item/restore.ts';
+import { itemShow } from './item/show.ts';
 import { locationAdd } from './location/add.ts';
+import { locationArchive } from './location/archive.ts';
 import { locationList } from './location/list.ts';
+import { locationRename } from './location/rename.ts';
 import { login } from './login.ts';
 import { logout } from './logout.ts';
 import { passwd } from './passwd.ts';
@@ -39,8 +47,16 @@ const table = [
   take,
   view,
   history,
+  itemAdd,
+  itemShow,
+  itemEdit,
+  itemRename,
+  itemArchive,
+  itemRestore,
   locationAdd,
   locationList,
+  locationRename,
+  locationArchive,
   enroll,
   login,
   refresh,

@@ -1,8 +1,9 @@
 import * as v from 'valibot';
 import { pageRowsDefault, searchCharactersMax, viewItemsMax } from '../model/limits.ts';
+import { parseName } from '../model/name.ts';
 import { stockSorts } from '../model/stock.ts';
 import { define } from './command.ts';
-import { cursor, formatItem, item, itemStock, limit, location } from './field.ts';
+import { cursor, formatItem, item, itemStock, limit, location, parsedBy } from './field.ts';
 import { renderTable } from './table.ts';
 
 /** What there is: searched, filtered and sorted by the server, a page at a time. */
@@ -18,7 +19,13 @@ export const view = define({
       v.pipe(v.string(), v.maxLength(searchCharactersMax), v.description('only items with words that begin so')),
     ),
     location: v.optional(location),
-    category: v.optional(v.pipe(v.string(), v.maxLength(64), v.description('only items of this category'))),
+    category: v.optional(
+      v.pipe(
+        v.string(),
+        v.description('only items of this category'),
+        parsedBy((text) => parseName(text, 'category')),
+      ),
+    ),
     low: v.optional(v.pipe(v.boolean(), v.description('only items at or below their low-stock threshold'))),
     sort: v.optional(
       v.pipe(

@@ -24,6 +24,8 @@ export const auditEvents = [
   'certificate-issued',
   'certificate-refused',
   'location-added',
+  'location-renamed',
+  'location-archived',
   'command-refused',
   'keys-rotated',
   'certificates-changed',

@@ -9,7 +9,7 @@ export interface LedgerRecord {
   readonly at: number;
   readonly balance: Thousandths;
   /** Kind `item` only: the fields of the item that were set. */
-  readonly change: Readonly<Record<string, string | number | null>> | null;
+  readonly change: Readonly<Record<string, string | number | boolean | null>> | null;
   readonly credential: string;
   readonly delta: Thousandths;
   readonly item: string;

@@ -7,6 +7,12 @@ export const quantityMax = 1e12;
 /** A name fits a label, a table column and one line of a terminal. */
 export const nameCharactersMax = 64;
 export const noteCharactersMax = 200;
+/** "pcs", "kg", "bottles of 1 l": a unit stands in a column of every table. */
+export const unitCharactersMax = 16;
+/** As a note: a line or two below an item. */
+export const descriptionCharactersMax = 200;
+/** How many names before and after an unknown one, in order, are compared with it: a millisecond's work at most. */
+export const suggestedNeighboursMax = 50;
 export const searchCharactersMax = 128;
 
 /** One delivery note; a longer one is an import. */

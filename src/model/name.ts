@@ -27,10 +27,10 @@ function parseText(text: string, what: string, charactersMax: number): string {
 
 /**
  * The one form in which an item's or a location's name is stored: NFC, trimmed, inner spaces collapsed, 1 to 64 code
- * points. `what` begins the message of the `bad-params` failure.
+ * points unless there may be more or fewer. `what` begins the message of the `bad-params` failure.
  */
-export function parseName(text: string, what = 'item'): string {
-  const name = parseText(text, what, nameCharactersMax);
+export function parseName(text: string, what = 'item', charactersMax = nameCharactersMax): string {
+  const name = parseText(text, what, charactersMax);
   if (name === '') throw new Failure('bad-params', `${what} must not be empty.`);
   // Programs in many languages keep names as object keys, where this one is a trap.
   if (name === '__proto__') throw new Failure('bad-params', `${what} must not be "__proto__".`);

@@ -1,3 +1,4 @@
+import type { ItemChange } from './item.ts';
 import type { Thousandths } from './quantity.ts';
 import type { Scope } from './user.ts';
 
@@ -66,6 +67,8 @@ export interface Movement {
   readonly user: string;
   readonly note: string | null;
   readonly operation: string;
+  /** Kind `item` only: what was set. */
+  readonly change: ItemChange | null;
 }
 
 /** An item with what there is of it. */

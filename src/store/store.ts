@@ -1,4 +1,5 @@
 import type { AuditEntry, AuditQuery, AuditRecord, RefusalCount } from '../model/audit.ts';
+import type { ItemDetails, ItemEdit, ItemIntent } from '../model/item.ts';
 import type {
   HistoryQuery,
   ItemStock,
@@ -121,11 +122,24 @@ export interface Store {
    * is somebody who did nothing there), `bad-params`.
    */
   history(query: HistoryQuery): Promise<HistoryPage>;
+  /**
+   * Makes an item, or changes what is known of one, by a movement of kind `item` that moves nothing: as `apply`, also in
+   * that an operation happens once. Its history follows it to a new name, and the old one is free. Failures: `not-found`,
+   * `conflict` (a name or code that means another item, a precision that a balance has more decimals than, archiving
+   * what there still is), `bad-params`.
+   */
+  editItem(intent: ItemIntent, now: number): Promise<ItemEdit>;
+  /** Everything that is known of an item, also an archived one. Failures: `not-found`. */
+  itemDetails(item: string, scope: Scope): Promise<ItemDetails>;
   head(): Promise<LedgerHead>;
-  /** The locations in the order in which they were added. */
+  /** The locations in the order in which they were added, without the archived ones. */
   locations(scope: Scope): Promise<readonly Location[]>;
-  /** Failures: `conflict` when a location has this name, however it is spelled. */
+  /** Brings an archived location back. Failures: `conflict` when one has this name, however it is spelled. */
   addLocation(audit: AuditEntry, name: string): Promise<Location>;
+  /** The movements until now keep the old name. Failures: `not-found`, `conflict` (the name is another's, the default). */
+  renameLocation(audit: AuditEntry, name: string, to: string): Promise<Location>;
+  /** From now on only `history` knows it. Failures: `not-found`, `conflict` (something is there; the default location). */
+  archiveLocation(audit: AuditEntry, name: string, now: number): Promise<Location>;
 
   // What changes who may do what takes the entry of the audit log that says so: both are written, or neither. `storage`
   // when the log cannot be written.

@@ -18,6 +18,7 @@ interface Schema {
   readonly minItems?: number;
   readonly maxItems?: number;
   readonly items?: Schema;
+  readonly anyOf?: readonly Schema[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
   readonly additionalProperties?: boolean;
@@ -35,6 +36,7 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 
 function isType(value: unknown, type: string | undefined): boolean {
   if (type === undefined) return true;
+  if (type === 'null') return value === null;
   if (type === 'integer') return Number.isInteger(value);
   if (type === 'array') return Array.isArray(value);
   return type === 'object' ? isObject(value) : typeof value === type;
@@ -42,6 +44,7 @@ function isType(value: unknown, type: string | undefined): boolean {
 
 /** Whether a value fits a schema, by the rules of JSON Schema and nothing of ours. */
 function fits(value: unknown, schema: Schema): boolean {
+  if (schema.anyOf && !schema.anyOf.some((one) => fits(value, one))) return false;
   if (!isType(value, schema.type) || (schema.enum && !schema.enum.includes(value))) return false;
   if (typeof value === 'string') {
     const isLong = [...value].length > (schema.maxLength ?? Number.POSITIVE_INFINITY);

@@ -6,6 +6,7 @@ import type { Failure } from '../../src/model/failure.ts';
 import type { Store } from '../../src/store/store.ts';
 import { accountContract } from './account-contract.ts';
 import { intentOf, note } from './intent.ts';
+import { itemContract } from './item-contract.ts';
 import { ledgerContract } from './ledger-contract.ts';
 import { modelContract } from './model-contract.ts';
 import { scopeContract } from './scope-contract.ts';
@@ -54,6 +55,7 @@ export function storeContract(name: string, open: OpenStore): void {
     accountContract(get);
     modelContract(get);
     scopeContract(get);
+    itemContract(get);
   });
 }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type AuditEntry, host } from '../../src/model/audit.ts';
+import type { ItemChange, ItemIntent } from '../../src/model/item.ts';
 import type { OperationIntent } from '../../src/model/stock.ts';
 import type { ApiTokenRecord, SessionRecord } from '../../src/store/store.ts';
 
@@ -24,6 +25,12 @@ export function intentOf(
     source: '127.0.0.1',
     ...more,
   };
+}
+
+/** A wish of user 1 to edit an item, with a new operation id unless `more` has one. */
+export function editOf(item: string, change: ItemChange, more: Partial<ItemIntent> = {}): ItemIntent {
+  const by = { userId: 1, credential: 'session:test', source: '127.0.0.1' };
+  return { isNew: false, item, change, operation: randomUUID(), note: null, ...by, ...more };
 }
 
 /** A session of a user that was made at `createdAt` and lasts 100 ms. */

@@ -94,6 +94,7 @@ export function ledgerContract(get: () => Fixture): void {
       user: 'clerk1',
       note: 'delivery',
       operation: add.operation,
+      change: null,
     });
     expect(await seqs({})).toEqual([3, 2, 1]);
     expect(await seqs({ item: 'SOAP' })).toEqual([3, 1]);

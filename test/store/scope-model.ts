@@ -67,7 +67,7 @@ export function modelView(
       return last ? [{ location, quantity: last.balance }] : [];
     });
     const here = balances.filter(({ location }) => !query.location || sameName(location, query.location));
-    const words = item.toLowerCase().split(' ');
+    const words = `${item} ${category ?? ''}`.toLowerCase().split(' ');
     const isFound = (query.search ?? '').split(' ').every((start) => words.some((word) => word.startsWith(start)));
     const isLow = lowAt !== undefined && sum(balances.map(({ quantity }) => quantity)) <= lowAt;
     const isAsked = !query.items || query.items.some((name) => sameName(name, item));

@@ -93,6 +93,8 @@ describe('an sqlite store', () => {
     database.exec(`
       ALTER TABLE session DROP COLUMN source; DROP TABLE api_token; DROP TABLE audit; DROP TABLE user_location;
       ALTER TABLE user DROP COLUMN throttle; ALTER TABLE user DROP COLUMN certificates_from; ALTER TABLE user DROP COLUMN limited;
+      ALTER TABLE location DROP COLUMN archived_at; DROP INDEX item_category; ALTER TABLE item DROP COLUMN category_key;
+      CREATE INDEX item_category ON item (category, key) WHERE category IS NOT NULL;
       ALTER TABLE meta DROP COLUMN nobodys_throttle; PRAGMA user_version = 1`);
     database.close();
     const migrated = await open();

@@ -32,6 +32,7 @@ export function addRemote(shell: Shell, command: Command, perform?: Perform): Wo
     const option = new Option(field.kind === 'boolean' ? flag : `${flag} <${name}>`, field.description);
     // An operation is required on the wire, and made here for whoever does not repeat one.
     line.addOption(option.makeOptionMandatory(field.required && name !== 'operation'));
+    if (field.isNullable) line.addOption(new Option(flag.replace('--', '--no-'), 'take it away'));
   }
   line.addHelpText('after', examplesText(examples));
   line.action(async (...given: unknown[]) => {
@@ -67,20 +68,29 @@ export function print(command: Command, result: Record<string, unknown>, json = 
 interface Field {
   readonly kind: string;
   readonly required: boolean;
+  /** It can be taken away by null: `--no-sku` for `--sku SKU`. */
+  readonly isNullable: boolean;
   readonly description: string;
 }
 
 function fieldsOf({ params }: Command): ReadonlyMap<string, Field> {
   const fields = new Map<string, Field>();
   for (const [name, schema] of Object.entries(entriesOf(params))) {
-    const inner = 'wrapped' in schema ? (schema.wrapped as v.GenericSchema) : schema; // `optional` wraps a schema.
+    const given = unwrapped(schema);
+    const inner = unwrapped(given);
     fields.set(name, {
       kind: inner.type,
-      required: schema === inner,
+      required: schema === given,
+      isNullable: given !== inner,
       description: v.getDescription(inner) ?? '',
     });
   }
   return fields;
+}
+
+/** What `optional` and, inside it, `nullable` wrap. */
+function unwrapped(schema: v.GenericSchema): v.GenericSchema {
+  return 'wrapped' in schema ? (schema.wrapped as v.GenericSchema) : schema; // What they wrap is a schema.
 }
 
 /** Every command's parameters are a strict object, perhaps in a pipe, which keeps `entries`. */
@@ -90,7 +100,8 @@ function entriesOf(params: v.GenericSchema): Readonly<Record<string, v.GenericSc
 
 function put(params: Record<string, unknown>, name: string, field: Field | undefined, given: unknown): void {
   if (given === undefined || (Array.isArray(given) && given.length === 0)) return;
-  params[name] = field?.kind === 'number' && typeof given === 'string' ? parseNumber(given) : given;
+  if (field?.isNullable && given === false) params[name] = null;
+  else params[name] = field?.kind === 'number' && typeof given === 'string' ? parseNumber(given) : given;
 }
 
 /** Numbers are typed in full: "1e3", "12x" and what no number holds exactly stay text, which the schema then refuses. */

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
-import { Failure } from '../../model/failure.ts';
 import { define } from '../command.ts';
+import { assertEverywhere } from '../everywhere.ts';
 import { place } from '../field.ts';
 
-/** Makes a place where stock can be kept; nothing else does, so a typo never makes one. */
+/** Makes a place where stock can be kept, or brings an archived one back; nothing else does, so a typo never makes one. */
 export const locationAdd = define({
   name: 'location.add',
   summary: 'Add a location where stock is kept.',
@@ -15,12 +15,9 @@ export const locationAdd = define({
     examples: ['secure-inv location add cellar', 'secure-inv location add "Shelf 12"'],
     render: ({ location }) => `Added the location ${location}. To put something there, say: --at ${quoted(location)}`,
   },
-  async handle({ location }, { store, principal, actor, now }) {
-    if (principal.scope !== null) {
-      throw new Failure('forbidden', 'You are limited to some locations, and a new one would not be among them.', {
-        hint: 'Ask a manager who is not limited, or an administrator.',
-      });
-    }
+  async handle({ location }, call) {
+    assertEverywhere(call, 'a new one would not be among them');
+    const { store, actor, now } = call;
     const audit = { ...actor, event: 'location-added', subject: location, detail: null, at: now } as const;
     const { name } = await store.addLocation(audit, location);
     return { location: name };

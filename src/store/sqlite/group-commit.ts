@@ -4,8 +4,9 @@ import { addApiToken, listApiTokens, noteApiTokenUse, removeApiToken } from './a
 import { addAudit, addRefusals, forgetAudit, readAudit } from './audit.ts';
 import { type Database, sqliteBusy, sqliteCode, sqliteConstraint, sqliteFull } from './database.ts';
 import { readHistory } from './history.ts';
+import { readItemDetails } from './item-details.ts';
 import { readHead } from './ledger.ts';
-import { addLocation, listLocations } from './locations.ts';
+import { addLocation, archiveLocation, listLocations, renameLocation } from './locations.ts';
 import { type Call, formatError, isWrite, type Methods, type Reply } from './message.ts';
 import { addDevice, addSession, endSession, hasDevice, listSessions, rotateSession } from './sessions.ts';
 import { Stock } from './stock.ts';
@@ -123,7 +124,7 @@ export class GroupCommit {
  */
 function spoilsTransaction(method: string, error: unknown): boolean {
   if (error instanceof Failure) return false;
-  if (method === 'apply') return true;
+  if (method === 'apply' || method === 'editItem') return true;
   const code = sqliteCode(error);
   return code !== undefined && code !== sqliteConstraint;
 }
@@ -163,13 +164,25 @@ function methodsOf(db: Database, stock: Stock): Methods {
     removeApiToken: audited(removeApiToken),
     noteApiTokenUse: (...args) => db.within(() => noteApiTokenUse(db, ...args)),
     addDevice: (...args) => db.within(() => addDevice(db, ...args)),
+    editItem: (intent, now) => stock.edit(intent, now),
     addLocation: audited(addLocation),
+    renameLocation: (...args) => {
+      stock.dropLocations();
+      return audited(renameLocation)(...args);
+    },
+    archiveLocation: (...args) => {
+      stock.dropLocations();
+      // What this batch moved counts as well. Before the savepoint, because a refusal must not take it back.
+      stock.flush();
+      return audited(archiveLocation)(...args);
+    },
     audit: (entry) => db.within(() => addAudit(db, entry)),
     auditRefusals: (refusals) => db.within(() => addRefusals(db, refusals)),
     forgetAudit: (...args) => db.within(() => forgetAudit(db, ...args)),
     auditRecords: (query) => readAudit(db, query),
     view: (query) => viewStock(db, query),
     history: (query) => readHistory(db, query),
+    itemDetails: (...args) => readItemDetails(db, ...args),
     head: () => readHead(db),
     locations: (scope) => listLocations(db, scope),
     users: () => users.listUsers(db),

@@ -1,5 +1,6 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { Failure } from '../../model/failure.ts';
+import { parseChange } from '../../model/item.ts';
 import type { HistoryQuery, Movement, MovementKind } from '../../model/stock.ts';
 import type { Scope } from '../../model/user.ts';
 import type { HistoryPage } from '../store.ts';
@@ -22,6 +23,7 @@ interface MovementRow {
   readonly user: string;
   readonly note: string | null;
   readonly operation: Uint8Array;
+  readonly change: string | null;
 }
 
 /** As `Store.history`. */
@@ -46,7 +48,7 @@ function filtersOf(database: Database, { item, user, location, kind, scope }: Hi
   const filters = new Map<Filter, SQLInputValue>();
   if (item !== undefined) filters.set('item_id', itemIdOf(database, item, scope));
   if (user !== undefined) filters.set('user_id', userIdOf(database, user, scope));
-  if (location !== undefined) filters.set('location_id', findLocation(database, location, scope).id);
+  if (location !== undefined) filters.set('location_id', findLocation(database, location, scope, 'also archived').id);
   else if (scope !== null) filters.set('scope', JSON.stringify(scope));
   if (kind !== undefined) filters.set('kind', kind);
   return filters;
@@ -118,7 +120,7 @@ function selectRows(
   // CROSS keeps the index outside, so that its order is the rows' and a page ends the search.
   const join = table === 'movement' ? '' : `CROSS JOIN movement ON movement.seq = ${table}.seq`;
   return database.all<MovementRow>(
-    `SELECT movement.seq, at, kind, item, location, delta, balance, user.name AS user, note, operation
+    `SELECT movement.seq, at, kind, item, location, delta, balance, user.name AS user, note, operation, change
      FROM ${table} ${join} CROSS JOIN user ON user.id = movement.user_id
      WHERE ${table}.seq >= ? AND ${table}.seq < ? ${conditions.join(' ')}
      ORDER BY ${table}.seq DESC
@@ -131,7 +133,8 @@ function selectRows(
 }
 
 function movementOf(row: MovementRow): Movement {
-  return { ...row, operation: formatOperationId(row.operation) };
+  const change = row.change === null ? null : parseChange(JSON.parse(row.change));
+  return { ...row, operation: formatOperationId(row.operation), change };
 }
 
 /** The first movement at or after a time, by binary search: an index on time would cost every write. */

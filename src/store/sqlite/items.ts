@@ -1,9 +1,9 @@
-import { Failure } from '../../model/failure.ts';
 import { canonicalKey } from '../../model/name.ts';
 import type { Thousandths } from '../../model/quantity.ts';
 import { defaultUnit } from '../../model/stock.ts';
 import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
+import { unknownItem } from './unknown-item.ts';
 
 /** Hot items stay in memory; so many cost about 10 MB, whatever the store has. */
 const itemsCachedMax = 20_000;
@@ -11,10 +11,10 @@ const itemsCachedMax = 20_000;
 /** An item with what there is of it, as of the last intent, committed or about to be. */
 export interface StockedItem {
   id: number;
-  readonly name: string;
-  readonly precision: number;
-  readonly lowAt: Thousandths | null;
-  readonly isArchived: boolean;
+  name: string;
+  precision: number;
+  lowAt: Thousandths | null;
+  isArchived: boolean;
   total: Thousandths;
   /** By location id; absent is 0, of an item that was never there. */
   readonly balances: Map<number, Thousandths>;
@@ -72,6 +72,11 @@ export class Items {
     item.id = row.id;
     this.#idByKey.set(key, item.id);
     this.#byId.set(item.id, item);
+  }
+
+  /** Says that a key means this item no more. */
+  forgetKey(key: string): void {
+    this.#idByKey.delete(key);
   }
 
   /** Says that the item's total and its balance at this location differ from the file. */
@@ -140,7 +145,7 @@ export function findItemId(database: Database, key: string): number | undefined 
 export function itemIdOf(database: Database, name: string, scope: Scope): number {
   const id = findItemId(database, canonicalKey(name));
   if (id !== undefined && (scope === null || wasAt(database, id, scope))) return id;
-  throw new Failure('not-found', `No item ${JSON.stringify(name)}.`, { hint: 'See what there is: secure-inv view' });
+  throw unknownItem(database, name, scope);
 }
 
 /** What makes an item visible in a scope: a balance at one of its locations, be it 0. As `wasAt` in the file. */

@@ -24,12 +24,16 @@ export const writeMethods = [
   'auditRefusals',
   'forgetAudit',
   'addLocation',
+  'renameLocation',
+  'archiveLocation',
+  'editItem',
 ] as const satisfies readonly (keyof Store)[];
 
 /** The methods that only look. */
 export const readMethods = [
   'view',
   'history',
+  'itemDetails',
   'head',
   'locations',
   'users',

@@ -195,6 +195,13 @@ const migrations: readonly string[] = [
     last_used_at INTEGER,
     UNIQUE (user_id, name)
   ) STRICT, WITHOUT ROWID;
+
+  -- Categories are compared as names are; until now no item had one.
+  ALTER TABLE item ADD COLUMN category_key TEXT;
+  DROP INDEX item_category;
+  CREATE INDEX item_category ON item (category_key, key) WHERE category_key IS NOT NULL;
+  -- An archived location keeps its name, its movements and its balances, which are 0.
+  ALTER TABLE location ADD COLUMN archived_at INTEGER;
   `,
 ];
 

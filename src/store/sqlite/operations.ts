@@ -20,10 +20,21 @@ export function hashBody({ kind, lines, note }: OperationIntent): Uint8Array {
 /** What an operation that was applied before did then. Failures: `conflict` when that was something else. */
 export function findOperation(
   database: Database,
-  { userId, operation, scope }: OperationIntent,
+  intent: OperationIntent,
   id: Uint8Array,
   bodyHash: Uint8Array,
 ): readonly MovementResult[] {
+  const { first_seq, lines } = spentOperation(database, intent, id, bodyHash);
+  return findMovementResults(database, first_seq, lines, intent.scope);
+}
+
+/** Where an operation that was applied before stands in the ledger. Failures: as `findOperation`. */
+export function spentOperation(
+  database: Database,
+  { userId, operation }: Pick<OperationIntent, 'userId' | 'operation'>,
+  id: Uint8Array,
+  bodyHash: Uint8Array,
+): OperationRow {
   const row = database.one<OperationRow>(
     'SELECT body_hash, first_seq, lines FROM operation WHERE user_id = ? AND id = ?',
     userId,
@@ -32,7 +43,7 @@ export function findOperation(
   if (Buffer.compare(row.body_hash, bodyHash) !== 0) {
     throw new Failure('conflict', `Operation ${operation} was already used for something else. Use a new one.`);
   }
-  return findMovementResults(database, row.first_seq, row.lines, scope);
+  return row;
 }
 
 /** Spends the operation id, for ever; false when it was spent before. */

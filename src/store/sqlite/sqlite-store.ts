@@ -77,6 +77,10 @@ export class SqliteStore implements Store {
   head = this.#method('head');
   locations = this.#method('locations');
   addLocation = this.#method('addLocation');
+  renameLocation = this.#method('renameLocation');
+  archiveLocation = this.#method('archiveLocation');
+  editItem = this.#method('editItem');
+  itemDetails = this.#method('itemDetails');
   users = this.#method('users');
   addUser = this.#method('addUser');
   setRole = this.#method('setRole');

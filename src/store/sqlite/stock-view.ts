@@ -10,7 +10,8 @@ import { readHead } from './ledger.ts';
 import { findLocation } from './locations.ts';
 import { lastSeqAt } from './movement-index.ts';
 
-interface ItemRow {
+/** An item's row, with how much of it there is in the places that are asked for. */
+export interface ItemRow {
   readonly id: number;
   readonly name: string;
   readonly unit: string;
@@ -77,8 +78,8 @@ function select(database: Database, query: StockQuery, location: Location | unde
     values.push(formatMatch(query.search));
   }
   if (query.category !== undefined) {
-    conditions.push('item.category = ?');
-    values.push(query.category);
+    conditions.push('item.category_key = ?');
+    values.push(canonicalKey(query.category));
   }
   if (query.low) conditions.push(`item.low_at IS NOT NULL AND ${total} <= item.low_at`);
   const [order, after] = query.sort.startsWith('-') ? ['DESC', '<'] : ['ASC', '>'];
@@ -105,7 +106,12 @@ function formatMatch(search: string): string {
   return words.map((word) => `"${word}"*`).join(' ');
 }
 
-function withLocations(database: Database, rows: readonly ItemRow[], places: readonly number[] | null): ItemStock[] {
+/** The rows with what there is at each place; null: at all of them. */
+export function withLocations(
+  database: Database,
+  rows: readonly ItemRow[],
+  places: readonly number[] | null,
+): ItemStock[] {
   const only = places && JSON.stringify(places);
   const balances = database.all<BalanceRow>(
     `SELECT item_id, location.name AS location, quantity

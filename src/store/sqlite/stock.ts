@@ -1,16 +1,19 @@
 import { Failure } from '../../model/failure.ts';
+import type { ItemEdit, ItemIntent } from '../../model/item.ts';
 import { quantityMax } from '../../model/limits.ts';
 import { canonicalKey } from '../../model/name.ts';
 import { assertPrecision, formatQuantity, quantityThousandthsMax, type Thousandths } from '../../model/quantity.ts';
 import type { Location, MovementResult, OperationIntent, OperationLine } from '../../model/stock.ts';
 import { isWithin, type Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
+import { editItem } from './item-edits.ts';
 import { Items, isVisible, newItem, type StockedItem } from './items.ts';
 import { Ledger } from './ledger.ts';
 import { findLocation } from './locations.ts';
 import { insertMovement, type Step } from './movements.ts';
 import { parseOperationId } from './operation-id.ts';
 import { deleteOperation, findOperation, hashBody, insertOperation } from './operations.ts';
+import { unknownItem } from './unknown-item.ts';
 
 /** The only write path of stock: operations come in, movements are appended, balances follow. */
 export class Stock {
@@ -44,6 +47,16 @@ export class Stock {
       this.#items.touch(step.item, step.location.id);
       return insertMovement(this.#database, this.#ledger, intent, id, user, step, at);
     });
+  }
+
+  /** As `Store.editItem`, and as `apply`. */
+  edit(intent: ItemIntent, now: number): ItemEdit {
+    return editItem(this.#database, this.#items, this.#ledger, intent, this.#userName(intent.userId), now);
+  }
+
+  /** Forgets the locations, because one has changed. */
+  dropLocations(): void {
+    this.#locations.clear();
   }
 
   /** Writes what the transaction's operations left in memory; call before COMMIT. */
@@ -98,11 +111,13 @@ export class Stock {
     const key = canonicalKey(line.item);
     const known = this.#items.find(key) ?? created.get(key);
     const appeared = known === undefined || !isVisible(known, intent.scope);
-    if (appeared) assertMayAppear(intent, line.item, key);
+    if (appeared) assertMayAppear(this.#database, intent, line.item, key);
     const item = known ?? newItem(line.item);
     if (!known) created.set(key, item);
     if (item.isArchived) {
-      throw new Failure('conflict', `${item.name} is archived.`, { hint: 'A manager can restore it.' });
+      throw new Failure('conflict', `${item.name} is archived.`, {
+        hint: 'A manager can bring it back: secure-inv item restore',
+      });
     }
     assertPrecision(line.quantity, item.precision, item.name);
     const delta = intent.kind === 'add' ? line.quantity : -line.quantity;
@@ -135,9 +150,9 @@ export class Stock {
 }
 
 /** Only an add makes an item be there, and not by a slip of the scanner. Failures: `not-found`. */
-function assertMayAppear(intent: OperationIntent, name: string, key: string): void {
+function assertMayAppear(database: Database, intent: OperationIntent, name: string, key: string): void {
   if (intent.kind !== 'add') {
-    throw new Failure('not-found', `No item ${JSON.stringify(name)}.`, { hint: 'See what there is: secure-inv view' });
+    throw unknownItem(database, name, intent.scope);
   }
   if (/^\d+$/.test(key) && !intent.allowNewCode) {
     throw new Failure('not-found', `No item ${JSON.stringify(name)}; it looks like a scanned code.`, {

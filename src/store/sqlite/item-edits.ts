@@ -1,0 +1,179 @@
+import { formatChange, type ItemEdit, type ItemIntent, nowhere, parseChange } from '../../model/item.ts';
+import type { LedgerRecord } from '../../model/ledger.ts';
+import { canonicalKey } from '../../model/name.ts';
+import type { Database } from './database.ts';
+import { assertArchived, assertFits, type Facts, factsOfNew, keysOf, keyTaken, readFacts } from './item-facts.ts';
+import { type Items, newItem, type StockedItem } from './items.ts';
+import { type Ledger, sha256 } from './ledger.ts';
+import { parseOperationId } from './operation-id.ts';
+import { deleteOperation, insertOperation, spentOperation } from './operations.ts';
+import { unknownItem } from './unknown-item.ts';
+
+/** An edit that nothing stands against, not yet written. */
+interface Plan {
+  readonly item: StockedItem;
+  readonly facts: Facts;
+  /** The canonical keys that find the item no more, and those that do from now on. */
+  readonly lost: readonly string[];
+  readonly won: readonly string[];
+}
+
+/** As `Store.editItem`, inside a transaction. A `Failure` leaves no trace; any other error spoils the transaction. */
+export function editItem(
+  database: Database,
+  items: Items,
+  ledger: Ledger,
+  intent: ItemIntent,
+  user: string,
+  now: number,
+): ItemEdit {
+  const id = parseOperationId(intent.operation);
+  const bodyHash = hashBody(intent);
+  const isNew = insertOperation(database, intent.userId, id, bodyHash, ledger.size + 1, 1);
+  if (!isNew) return findEdit(database, spentOperation(database, intent, id, bodyHash).first_seq);
+  const plan = planOrForget(database, items, intent, id);
+  const at = ledger.timeFor(now);
+  writeFacts(database, items, plan, at);
+  return append(database, ledger, intent, id, user, plan.item, at);
+}
+
+/** What makes two requests the same operation. New names as they are written: a rename may be about capitals. */
+function hashBody({ isNew, item, change, note }: ItemIntent): Uint8Array {
+  const fields = Object.entries(formatChange(change)).sort(([a], [b]) => (a < b ? -1 : 1));
+  return sha256(JSON.stringify(['item', isNew, canonicalKey(item), fields, note]));
+}
+
+/** As `plan`; a refusal gives the operation's id back. */
+function planOrForget(database: Database, items: Items, intent: ItemIntent, id: Uint8Array): Plan {
+  try {
+    return plan(database, items, intent);
+  } catch (error) {
+    deleteOperation(database, intent.userId, id);
+    throw error;
+  }
+}
+
+function plan(database: Database, items: Items, { isNew, item: name, change }: ItemIntent): Plan {
+  const known = items.find(canonicalKey(name));
+  if (isNew && known) throw keyTaken(database, name, known);
+  if (!isNew && !known) throw unknownItem(database, name, null);
+  const item = known ?? newItem(name);
+  const before = known ? readFacts(database, known.id) : factsOfNew(name);
+  const given = Object.entries(change).filter(([, value]) => value !== undefined);
+  const facts: Facts = { ...before, ...Object.fromEntries(given) };
+  const own = keysOf(before);
+  const wanted = keysOf(facts);
+  for (const [key, asked] of wanted) {
+    const other = items.find(key);
+    if (other && other !== known) throw keyTaken(database, asked, other);
+  }
+  assertFits(database, item, facts);
+  if (change.archived !== undefined) assertArchived(database, item, change.archived);
+  return {
+    item,
+    facts,
+    lost: [...own.keys()].filter((key) => !wanted.has(key)),
+    won: [...wanted.keys()].filter((key) => !known || !own.has(key)),
+  };
+}
+
+/** Writes what is known of the item now: its row, its keys, the search index, and what memory says. */
+function writeFacts(database: Database, items: Items, { item, facts, lost, won }: Plan, at: number): void {
+  const { name, unit, precision, sku, barcode, category, description, lowAt, archived } = facts;
+  const key = canonicalKey(name);
+  if (item.id === 0) items.add(item);
+  database.run(
+    `UPDATE item SET name = ?, key = ?, unit = ?, precision = ?, sku = ?, barcode = ?, category = ?, category_key = ?,
+       description = ?, low_at = ?, archived_at = CASE WHEN ? THEN ifnull(archived_at, ?) END
+     WHERE id = ?`,
+    name,
+    key,
+    unit,
+    precision,
+    sku,
+    barcode,
+    category,
+    category === null ? null : canonicalKey(category),
+    description,
+    lowAt,
+    archived ? 1 : 0,
+    at,
+    item.id,
+  );
+  for (const old of lost) {
+    database.run('DELETE FROM item_key WHERE key = ?', old);
+    items.forgetKey(old);
+  }
+  for (const own of won) {
+    database.run('INSERT INTO item_key (key, item_id) VALUES (?, ?) ON CONFLICT DO NOTHING', own, item.id);
+  }
+  database.run('DELETE FROM item_search WHERE rowid = ?', item.id);
+  database.run(
+    'INSERT INTO item_search (rowid, name, sku, barcode, category, description) VALUES (?, ?, ?, ?, ?, ?)',
+    item.id,
+    name,
+    sku,
+    barcode,
+    category,
+    description,
+  );
+  Object.assign(item, { name, precision, lowAt, isArchived: archived });
+}
+
+/** Appends the edit to the ledger: a movement of nothing, nowhere. */
+function append(
+  database: Database,
+  ledger: Ledger,
+  intent: ItemIntent,
+  operation: Uint8Array,
+  user: string,
+  item: StockedItem,
+  at: number,
+): ItemEdit {
+  const record: LedgerRecord = {
+    at,
+    balance: 0,
+    change: formatChange(intent.change),
+    credential: intent.credential,
+    delta: 0,
+    item: item.name,
+    itemId: item.id,
+    kind: 'item',
+    location: nowhere.name,
+    locationId: nowhere.id,
+    note: intent.note,
+    operation: intent.operation,
+    seen: null,
+    seq: ledger.size + 1,
+    source: intent.source,
+    undoes: null,
+    user,
+  };
+  database.run(
+    `INSERT INTO movement (seq, at, user_id, credential, source, operation, kind, item_id, item, location_id, location,
+       delta, balance, note, change, flags, hash)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, ?, ?, 0, ?)`,
+    record.seq,
+    at,
+    intent.userId,
+    record.credential,
+    record.source,
+    operation,
+    record.kind,
+    record.itemId,
+    record.item,
+    record.locationId,
+    record.location,
+    record.note,
+    JSON.stringify(record.change),
+    ledger.append(record),
+  );
+  return { item: item.name, change: parseChange(formatChange(intent.change)), seq: record.seq, at };
+}
+
+/** What an edit answered when it was made. */
+function findEdit(database: Database, seq: number): ItemEdit {
+  const sql = 'SELECT item, change, seq, at FROM movement WHERE seq = ?';
+  const row = database.one<{ item: string; change: string; seq: number; at: number }>(sql, seq);
+  return { ...row, change: parseChange(JSON.parse(row.change)) };
+}
