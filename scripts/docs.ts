@@ -22,7 +22,12 @@ export const documents: readonly Document[] = [
   { path: 'config/server.schema.json', generate: configJsonSchema },
   {
     path: 'README.md',
-    generate: (text) => replacePart(replacePart(text, 'commands', commandTable()), 'example', example()),
+    generate: (text) =>
+      replacePart(
+        replacePart(replacePart(text, 'commands', commandTable()), 'example', example()),
+        'watch',
+        example('watch'),
+      ),
   },
   { path: 'src/wire/README.md', generate: (text) => replacePart(text, 'failures', failureTable()) },
 ];
@@ -54,8 +59,8 @@ function commandRows(program: Command, path: readonly string[]): string[][] {
   });
 }
 
-function example(): string {
-  return `\`\`\`ts\n${read('test/transcript/library-example.ts').trim().replace('../../src/index.ts', 'secure-inv')}\n\`\`\``;
+function example(name = 'example'): string {
+  return `\`\`\`ts\n${read(`test/transcript/library-${name}.ts`).trim().replace('../../src/index.ts', 'secure-inv')}\n\`\`\``;
 }
 
 function failureTable(): string {

@@ -2,6 +2,7 @@ import { type Inventory, openInventory } from './client/inventory.ts';
 import { loadClientEnvironment } from './config/client.ts';
 
 export type { Inventory } from './client/inventory.ts';
+export type { WatchedMovement, WatchOptions } from './client/watch.ts';
 export { Failure, type FailureCode, type FailureDetails } from './model/failure.ts';
 
 /** Where and who. What is left out is taken from `SECURE_INV_…` variables, then from the current context. */

@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, expectTypeOf, onTestFinished, test } from 'vitest';
 import { connect, Failure, type Inventory } from '../src/index.ts';
+import { startServer } from './support/server.ts';
 import { shareServer } from './support/shared-server.ts';
+import { enrollAdministrator } from './support/wire-client.ts';
 
 const server = shareServer();
 const address = () => `127.0.0.1:${server().port}`;
@@ -25,6 +27,19 @@ test("the README's example adds, meets a typed failure, closes, and ends by itse
   };
   const { stdout, stderr } = await promisify(execFile)(process.execPath, [example], { env, timeout: 10_000 });
   expect([stdout, stderr]).toEqual(['There are 200 now.\nOnly 200 Maggi at main; 1000 asked.\n', '']);
+});
+
+test("the README's example of a watch prints what was, leaves its loop, and ends by itself", async () => {
+  const own = await startServer();
+  const grant = await enrollAdministrator(own);
+  const example = fileURLToPath(new URL('transcript/library-watch.ts', import.meta.url));
+  const env = {
+    SECURE_INV_SERVER: `127.0.0.1:${own.port}`,
+    SECURE_INV_CA: join(own.certs, 'server-ca.pem'),
+    SECURE_INV_TOKEN: grant['accessToken'],
+  };
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [example], { env, timeout: 10_000 });
+  expect([stdout, stderr]).toEqual(['1: admin 200 Maggi, now 200\n2: admin -20 Maggi, now 180\n', '']);
 });
 
 test('every command is a method whose parameters and result have types', async () => {

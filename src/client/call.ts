@@ -4,6 +4,7 @@ import { checkResult } from '../command/check.ts';
 import type { Command } from '../command/command.ts';
 import { grant } from '../command/field.ts';
 import { Failure } from '../model/failure.ts';
+import type { Notification } from '../wire/message.ts';
 import { ClientConnection, type Endpoint } from './connect.ts';
 import type { ContextStore, Tokens } from './context.ts';
 import { withFileLock } from './file-lock.ts';
@@ -27,15 +28,27 @@ const tokenReserveMilliseconds = 5_000;
 export class ClientSession {
   readonly #endpoint: Endpoint;
   readonly #credentials: Credentials;
+  readonly #onNotification: ((notification: Notification) => void) | undefined;
   // Calls may overlap, and share one connection and one login: each promise is kept before anything is awaited.
   #opening: Promise<ClientConnection> | undefined;
   #opened: ClientConnection | undefined;
   #token: Promise<string | undefined> | undefined;
   #authenticated: Promise<unknown> | undefined;
 
-  constructor(endpoint: Endpoint, credentials: Credentials) {
+  constructor(endpoint: Endpoint, credentials: Credentials, onNotification?: (notification: Notification) => void) {
     this.#endpoint = endpoint;
     this.#credentials = credentials;
+    this.#onNotification = onNotification;
+  }
+
+  /** Another session of the same user, with a connection of its own that is listened to. */
+  listening(onNotification: (notification: Notification) => void): ClientSession {
+    return new ClientSession(this.#endpoint, this.#credentials, onNotification);
+  }
+
+  /** The connection in use; undefined before the first call. */
+  get connection(): ClientConnection | undefined {
+    return this.#opened;
   }
 
   /**
@@ -119,7 +132,7 @@ export class ClientSession {
 
   async #connect(): Promise<ClientConnection> {
     if (this.#opened?.isOpen) return this.#opened;
-    this.#opening ??= ClientConnection.open(this.#endpoint).finally(() => {
+    this.#opening ??= ClientConnection.open(this.#endpoint, this.#onNotification).finally(() => {
       this.#opening = undefined;
     });
     const opened = await this.#opening;

@@ -5,7 +5,7 @@ import { formatAddress } from '../model/enrolment-link.ts';
 import { Failure } from '../model/failure.ts';
 import { lineBytesMax } from '../model/limits.ts';
 import { LineDecoder } from '../wire/frame.ts';
-import { alpnProtocol, formatRequest, parseReply } from '../wire/message.ts';
+import { alpnProtocol, formatRequest, type Notification, parseFromServer } from '../wire/message.ts';
 import { type Protection, protectionOf } from './protection.ts';
 
 /** Where a server is, whom to trust there, and what to show it. */
@@ -36,12 +36,15 @@ export class ClientConnection {
   readonly #decoder = new LineDecoder();
   readonly #pending = new Map<number, Pending>();
   readonly #pinging: NodeJS.Timeout;
+  readonly #onNotification: (notification: Notification) => void;
+  readonly #whenEnded = Promise.withResolvers<Failure>();
   #lastId = 0;
   #ended: Failure | undefined;
 
-  private constructor(socket: TLSSocket, address: string) {
+  private constructor(socket: TLSSocket, address: string, onNotification: (notification: Notification) => void) {
     this.#socket = socket;
     this.#address = address;
+    this.#onNotification = onNotification;
     socket.setNoDelay(true);
     // Any request puts the next ping off, and a ping alone keeps no program alive.
     this.#pinging = setInterval(() => void this.request('ping', {}).catch(() => undefined), pingSeconds * 1000).unref();
@@ -54,16 +57,33 @@ export class ClientConnection {
     socket.on('close', () => this.#end(unreachable(address, 'closed the connection')));
   }
 
-  /** Failures: `unreachable`, `untrusted`. Under TLS 1.3 the server judges our certificate only after this resolves. */
-  static async open(endpoint: Endpoint): Promise<ClientConnection> {
+  /**
+   * `onNotification` is given what the server says unasked. Failures: `unreachable`, `untrusted`. Under TLS 1.3 the server
+   * judges our certificate only after this resolves.
+   */
+  static async open(
+    endpoint: Endpoint,
+    onNotification: (notification: Notification) => void = () => undefined,
+  ): Promise<ClientConnection> {
     const { host, port, ca, certificate } = endpoint;
     const socket = await openSocket(host, port, { ca, ...certificate });
-    return new ClientConnection(socket, formatAddress(host, port));
+    return new ClientConnection(socket, formatAddress(host, port), onNotification);
   }
 
   /** False once the connection has ended; what was asked before may have happened or not. */
   get isOpen(): boolean {
     return this.#ended === undefined;
+  }
+
+  /** Resolves with the reason when the connection has ended. */
+  get ended(): Promise<Failure> {
+    return this.#whenEnded.promise;
+  }
+
+  /** Whether what arrives is taken. While it is not, it waits at the server. */
+  set isReading(isReading: boolean) {
+    if (isReading) this.#socket.resume();
+    else this.#socket.pause();
   }
 
   get protection(): Protection {
@@ -101,7 +121,11 @@ export class ClientConnection {
   }
 
   #settle(line: Uint8Array): void {
-    const reply = parseReply(line);
+    const reply = parseFromServer(line);
+    if ('method' in reply) {
+      this.#onNotification(reply);
+      return;
+    }
     if (reply.id === null) {
       this.#end('failure' in reply ? reply.failure : unreachable(this.#address, 'answered nobody'));
       return;
@@ -120,6 +144,7 @@ export class ClientConnection {
     this.#socket.destroy();
     for (const { reject } of this.#pending.values()) reject(failure);
     this.#pending.clear();
+    this.#whenEnded.resolve(failure);
   }
 }
 

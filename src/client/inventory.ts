@@ -4,9 +4,11 @@ import type { Command, ObjectSchema } from '../command/command.ts';
 import { commands } from '../command/index.ts';
 import { renewWhenDue } from './certificate.ts';
 import { type OpenedSession, openSession, type TargetOptions } from './target.ts';
+import { type WatchedMovement, type WatchOptions, watchMovements } from './watch.ts';
 
-/** What logs in and out is `connect`'s own affair. */
+/** What logs in and out is `connect`'s own affair; what watches is no single call. */
 type Session =
+  | 'watch'
   | 'authenticate'
   | 'login'
   | 'refresh'
@@ -40,6 +42,11 @@ export interface Inventory extends Methods<''> {
   readonly item: Methods<'item.'>;
   readonly location: Methods<'location.'>;
   readonly server: Methods<'server.'>;
+  /**
+   * The movements as they happen, or from one on: each once and in order, however often the connection is lost and made
+   * again; it is one of its own. Leaving the loop ends it, and so does `close`.
+   */
+  watch(options?: WatchOptions): AsyncGenerator<WatchedMovement, void, undefined>;
   /** Ends the connection. */
   close(): Promise<void>;
 }
@@ -47,7 +54,12 @@ export interface Inventory extends Methods<''> {
 /** Opens the inventory that the options name. Failures: `login-required`, `not-found`, `bad-params`. */
 export async function openInventory(options: TargetOptions): Promise<Inventory> {
   const { session } = await openRenewed(options);
-  const inventory: Record<string, unknown> = { close: () => session.close() };
+  const closing = new AbortController();
+  const close = () => {
+    closing.abort();
+    return session.close();
+  };
+  const inventory: Record<string, unknown> = { close };
   for (const command of commands) {
     const method = (params: Record<string, unknown> = {}) =>
       session.call(command, needsOperation(command) ? { operation: v7(), ...params } : params);
@@ -55,6 +67,7 @@ export async function openInventory(options: TargetOptions): Promise<Inventory> 
     if (second === undefined) inventory[first] = method;
     else inventory[first] = { ...(inventory[first] as object), [second]: method }; // Only such groups have a dot.
   }
+  inventory['watch'] = (wanted: WatchOptions = {}) => watchMovements(session, wanted, { signal: closing.signal });
   return inventory as unknown as Inventory; // Built above from the very table that the type is made of.
 }
 

@@ -15,6 +15,16 @@ export interface PublicCall {
   readonly now: number;
 }
 
+/** From where on a peer wants to be told what happens. */
+export interface WatchWish {
+  /** The last movement that it has. */
+  readonly after: number;
+  /** The last movement that there is for it. */
+  readonly seq: number;
+  /** Only what leaves an item at or below its low-stock threshold. */
+  readonly low: boolean;
+}
+
 /** What a handler may use: the five gates have let `principal` through to it. */
 export interface Call extends PublicCall {
   readonly principal: Principal;
@@ -22,6 +32,8 @@ export interface Call extends PublicCall {
   readonly source: string;
   /** The principal and the source, as the audit log names them. */
   readonly actor: Actor;
+  /** Has movements pushed to this peer, once the command was answered. Failures: `conflict` when they are already. */
+  readonly watch: (wish: WatchWish) => void;
 }
 
 /** The server as its commands see it. */

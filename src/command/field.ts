@@ -161,6 +161,7 @@ export const movement = v.object({
   note: v.optional(v.string()),
   operation: v.string(),
   change: v.optional(change),
+  low: v.optional(v.boolean()),
 });
 export const grant = v.object({
   accessToken: v.string(),
@@ -211,6 +212,7 @@ export function formatMovement({
   balance,
   note,
   change,
+  low,
   ...rest
 }: Movement): v.InferOutput<typeof movement> {
   return {
@@ -220,6 +222,7 @@ export function formatMovement({
     balance: formatQuantity(balance),
     ...(note === null ? {} : { note }),
     ...(change === null ? {} : { change: formatChange(change) }),
+    ...(low ? { low } : {}),
   };
 }
 

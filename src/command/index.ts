@@ -40,6 +40,7 @@ import { userList } from './user/list.ts';
 import { userReset } from './user/reset.ts';
 import { userUnlock } from './user/unlock.ts';
 import { view } from './view.ts';
+import { watch } from './watch.ts';
 import { whoami } from './whoami.ts';
 
 const table = [
@@ -47,6 +48,7 @@ const table = [
   take,
   view,
   history,
+  watch,
   itemAdd,
   itemShow,
   itemEdit,

@@ -26,6 +26,16 @@ export const viewItemsMax = 100;
 /** Whoever works at more places than this is not limited; a page of `history` looks into the index of each. */
 export const scopeLocationsMax = 100;
 
+/**
+ * A watcher gets as many movements at once, and then others have their turn: some 60 KB. Fewer than a busy
+ * store commits at once would leave every watcher behind.
+ */
+export const watchPageRows = 256;
+/** So many movements are looked through for the few that cross a threshold before others have their turn: a millisecond. */
+export const watchLookMax = 4096;
+/** Watchers at different places of the ledger, or in different scopes, wait for each other: adds share the store's thread. */
+export const watchReadsPerRoundMax = 16;
+
 /** Before login a line carries at most a token or a password; strangers get no more room than that. */
 export const lineBytesMaxBeforeLogin = 4 * 1024;
 export const lineBytesMax = 64 * 1024;

@@ -69,6 +69,8 @@ export interface Movement {
   readonly operation: string;
   /** Kind `item` only: what was set. */
   readonly change: ItemChange | null;
+  /** As in `MovementResult`. */
+  readonly low: boolean;
 }
 
 /** An item with what there is of it. */
@@ -112,4 +114,14 @@ export interface HistoryQuery {
   readonly until?: number | undefined;
   readonly limit: number;
   readonly cursor?: string | undefined;
+}
+
+/** What a watcher wants to know: the movements after one that they have, oldest first. */
+export interface WatchQuery {
+  /** As in `StockQuery`. */
+  readonly scope: Scope;
+  readonly after: number;
+  /** Only movements that took an item's total to or below its low-stock threshold; none in a scope. */
+  readonly low: boolean;
+  readonly limit: number;
 }

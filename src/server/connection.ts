@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls';
+import type { WatchWish } from '../command/command.ts';
 import { Failure, failures } from '../model/failure.ts';
 import {
   enrolmentSecondsMax,
@@ -15,9 +16,12 @@ import {
 import { LineDecoder } from '../wire/frame.ts';
 import { formatReply, parseRequest, type Reply, type Request } from '../wire/message.ts';
 import { type Caller, dispatch, type Services, weightOf } from './dispatch.ts';
+import type { Watches } from './watches.ts';
 
 /** A peer that does not close after our last word is cut off. */
 const lingerMilliseconds = 1000;
+/** Whoever watches may go without a word for as long as nothing happens: this is how a peer that vanished is found out. */
+const keepAliveMilliseconds = 60_000;
 
 /**
  * One client's socket: the only place that touches its events. Bytes go in, the decoder makes lines of them, `dispatch`
@@ -28,6 +32,7 @@ export class Connection {
   readonly #socket: TLSSocket;
   readonly #caller: Caller;
   readonly #services: Services;
+  readonly #watches: Watches;
   readonly #decoder = new LineDecoder();
   readonly #since = performance.now();
   /** Requests without an answer, each by its weight. */
@@ -41,11 +46,15 @@ export class Connection {
   #deadline: NodeJS.Timeout | undefined;
   #deadlineSeconds = 0;
   #unreadSince: NodeJS.Timeout | undefined;
+  /** Asked for, and begun when the reply to that is on its way. */
+  #wish: WatchWish | undefined;
+  #endWatch: (() => void) | undefined;
 
-  constructor(socket: TLSSocket, caller: Caller, services: Services) {
+  constructor(socket: TLSSocket, peer: Omit<Caller, 'watch'>, services: Services, watches: Watches) {
     this.#socket = socket;
-    this.#caller = caller;
+    this.#caller = { ...peer, watch: (wish) => this.#watch(wish) };
     this.#services = services;
+    this.#watches = watches;
     socket.setNoDelay(true);
     socket.allowHalfOpen = true; // Who has sent everything may say so and still gets every reply.
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
@@ -119,6 +128,50 @@ export class Connection {
     this.#socket.destroy();
   }
 
+  #watch(wish: WatchWish): void {
+    if (this.#wish) {
+      throw new Failure('conflict', 'This connection watches already.', { hint: 'Open another one.' });
+    }
+    this.#wish = wish;
+  }
+
+  #beginWatch(): void {
+    if (!this.#wish || this.#endWatch || this.#ending !== 'no') return;
+    this.#socket.setKeepAlive(true, keepAliveMilliseconds);
+    const socket = this.#socket;
+    this.#endWatch = this.#watches.add(
+      {
+        principal: () => this.#caller.identity.principal(),
+        get takesMore() {
+          return !socket.writableNeedDrain;
+        },
+        push: (lines) => this.#push(lines),
+        finish: (failure) => this.#finish(failure),
+      },
+      this.#wish,
+    );
+  }
+
+  /** At once, so that what it costs is known to whoever pushes, and so is whether the socket takes more. */
+  #push(lines: string): void {
+    if (this.#ending !== 'no') return;
+    this.#outgoing += lines;
+    this.#flush();
+  }
+
+  /** The reason stands behind what is unread: whoever goes on reading soon finds it. */
+  #tooSlow(): void {
+    if (!this.#endWatch) {
+      this.destroy();
+      return;
+    }
+    this.#services.log.info({ source: this.source }, 'watcher cut off: it does not read');
+    const why = `Movements were not read for ${unreadReplySecondsMax} s.`;
+    const failure = new Failure('going-away', why, { hint: 'Watch again, after the last one that you have.' });
+    this.#send({ id: null, failure });
+    this.#end(unreadReplySecondsMax * 1000);
+  }
+
   #receive(chunk: Buffer): void {
     if (this.#ending === 'yes') return;
     this.#decoder.push(chunk);
@@ -149,6 +202,7 @@ export class Connection {
   }
 
   #finish(lastWord: Failure): void {
+    this.#endWatch?.();
     this.#ending = 'drain';
     this.#lastWord = lastWord;
     this.#socket.pause(); // What comes now is not looked at any more.
@@ -174,6 +228,7 @@ export class Connection {
       this.#inFlight -= weight;
       this.#send(reply);
       this.#setDeadline();
+      this.#beginWatch();
       if (this.#mustEnd(reply)) return this.#end();
       // What failed may have been a login that ended the one before, during which this connection was let be.
       if ('failure' in reply) this.recheck();
@@ -198,26 +253,30 @@ export class Connection {
     this.#outgoing = '';
     if (text === '' || this.#socket.destroyed || !this.#socket.writable) return;
     this.#socket.write(text);
-    if (this.#socket.writableLength <= this.#unreadMax) return;
+    const isTooMuch = this.#socket.writableLength > this.#unreadMax;
+    // Whoever watches is sent nothing until they have read, and would be waited for without end.
+    if (!isTooMuch && !(this.#endWatch && this.#socket.writableNeedDrain)) return;
     if (!this.isLoggedIn) this.#socket.destroy();
-    else this.#unreadSince ??= setTimeout(() => this.#socket.destroy(), unreadReplySecondsMax * 1000);
+    else this.#unreadSince ??= setTimeout(() => this.#tooSlow(), unreadReplySecondsMax * 1000);
   }
 
   #drained(): void {
     clearTimeout(this.#unreadSince);
     this.#unreadSince = undefined;
+    if (this.#endWatch) this.#watches.wake();
     this.#pump();
   }
 
   /** Says goodbye, then reads and drops for a moment: closing on unread bytes would reset our last reply away. */
-  #end(): void {
+  #end(milliseconds = lingerMilliseconds): void {
     if (this.#ending === 'yes') return;
+    this.#endWatch?.();
     this.#flush();
     this.#ending = 'yes';
     this.#socket.resume();
     this.#socket.end();
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#socket.destroy(), lingerMilliseconds);
+    this.#deadline = setTimeout(() => this.#socket.destroy(), milliseconds);
   }
 
   /**
@@ -238,7 +297,7 @@ export class Connection {
   }
 
   #late(): void {
-    if (this.#inFlight > 0) {
+    if (this.#inFlight > 0 || this.#endWatch) {
       this.#deadline?.refresh();
       return;
     }
@@ -247,6 +306,7 @@ export class Connection {
   }
 
   #closed(): void {
+    this.#endWatch?.();
     clearTimeout(this.#deadline);
     clearTimeout(this.#unreadSince);
     this.#ending = 'yes';

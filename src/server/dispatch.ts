@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Authentication, Identity } from '../auth/authenticate.ts';
 import type { PresentedCertificate } from '../auth/certificate.ts';
 import { checkParams } from '../command/check.ts';
-import type { Command, ServerFacts } from '../command/command.ts';
+import type { Call, Command, ServerFacts } from '../command/command.ts';
 import { commands, findCommand } from '../command/index.ts';
 import { closest } from '../model/closest.ts';
 import { Failure } from '../model/failure.ts';
@@ -29,6 +29,8 @@ export interface Caller {
   readonly identity: Identity;
   /** IP address. */
   readonly source: string;
+  /** As in `Call`. */
+  readonly watch: Call['watch'];
 }
 
 /**
@@ -67,7 +69,7 @@ export function weightOf({ method, params }: Request): number {
 }
 
 async function pass(command: Command, request: Request, caller: Caller, services: Services): Promise<unknown> {
-  const { identity, source } = caller;
+  const { identity, source, watch } = caller;
   const { store, auth, server } = services;
   identity.assertOffered(command.name);
   const call = { store, auth, server, identity, source, now: auth.now() };
@@ -75,7 +77,7 @@ async function pass(command: Command, request: Request, caller: Caller, services
   const principal = identity.principal();
   if (command.permission !== 'principal') assertMay(principal, command.permission);
   const actor = { user: principal.user, credential: principal.credential, source };
-  return command.handle(checkParams(command, request.params), { ...call, principal, actor });
+  return command.handle(checkParams(command, request.params), { ...call, principal, actor, watch });
 }
 
 /** An auditor wants to know who tried what: by name, where there is such a user. */

@@ -11,6 +11,7 @@ import { chooseVictim } from './crowd.ts';
 import type { Services } from './dispatch.ts';
 import { HalfOpenPeers } from './half-open.ts';
 import { StrangerLog } from './stranger-log.ts';
+import { Watches } from './watches.ts';
 
 /** What TLS needs, in PEM. */
 export interface ServerCredentials {
@@ -53,12 +54,14 @@ export class Listener {
   readonly #halfOpen = new HalfOpenPeers();
   readonly #connections = new Set<Connection>();
   readonly #strangerLog: StrangerLog;
+  readonly #watches: Watches;
   #rechecking: NodeJS.Immediate | undefined;
 
   private constructor(server: Server, services: Services) {
     this.#server = server;
     this.#services = services;
     this.#strangerLog = new StrangerLog(services.log);
+    this.#watches = new Watches(services.store, services.log);
     server.on('connection', (raw: Socket) => this.#halfOpen.admit(raw));
     server.on('tlsClientError', (error, socket) => this.#handshakeFailed(error, socket));
     server.on('secureConnection', (socket) => this.#accept(socket));
@@ -132,7 +135,7 @@ export class Listener {
     const identity = this.#identify(socket, source);
     const isStranger = identity instanceof Failure;
     const caller = { identity: isStranger ? this.#services.identify(source, null) : identity, source };
-    const connection = new Connection(socket, caller, this.#services);
+    const connection = new Connection(socket, caller, this.#services, this.#watches);
     this.#connections.add(connection);
     socket.once('close', () => this.#connections.delete(connection));
     if (isStranger) {

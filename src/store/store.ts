@@ -8,6 +8,7 @@ import type {
   MovementResult,
   OperationIntent,
   StockQuery,
+  WatchQuery,
 } from '../model/stock.ts';
 import type { Role, Scope } from '../model/user.ts';
 
@@ -78,6 +79,13 @@ export interface HistoryPage {
   readonly cursor: string | undefined;
 }
 
+/** A part of the ledger, oldest movement first. */
+export interface WatchPage {
+  readonly movements: readonly Movement[];
+  /** Up to this movement the page has everything that was asked for: where the next one begins. */
+  readonly through: number;
+}
+
 export interface AuditPage {
   readonly records: readonly AuditRecord[];
   readonly cursor: string | undefined;
@@ -131,6 +139,11 @@ export interface Store {
   editItem(intent: ItemIntent, now: number): Promise<ItemEdit>;
   /** Everything that is known of an item, also an archived one. Failures: `not-found`. */
   itemDetails(item: string, scope: Scope): Promise<ItemDetails>;
+  /**
+   * The next movements after one. The work is bounded: a page may have none although there are more behind `through`, and
+   * nothing more is there when that is the ledger's size.
+   */
+  movementsAfter(query: WatchQuery): Promise<WatchPage>;
   head(): Promise<LedgerHead>;
   /** The locations in the order in which they were added, without the archived ones. */
   locations(scope: Scope): Promise<readonly Location[]>;
@@ -211,6 +224,8 @@ export interface Store {
 
   /** Calls back after another process changed this store: what was read from it before may be stale. */
   onOutsideChange(listener: () => void): void;
+  /** Calls back with the ledger's size after it grew, once for each commit. Nothing is missed: a later size covers all. */
+  onGrowth(listener: (size: number) => void): void;
   /** Resolves when every intent accepted so far is settled and the files are closed. */
   close(): Promise<void>;
 }

@@ -20,6 +20,12 @@ export type Reply =
   | { readonly id: RequestId; readonly result: unknown }
   | { readonly id: RequestId | null; readonly failure: Failure };
 
+/** What a server says unasked, on its own line: no reply belongs to it. */
+export interface Notification {
+  readonly method: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
 const memberNames = new Set(['jsonrpc', 'id', 'method', 'params']);
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -62,6 +68,11 @@ export function formatReply(reply: Reply): string {
   return `${JSON.stringify({ jsonrpc: '2.0', id: reply.id, error: formatFailure(reply.failure) })}\n`;
 }
 
+/** The line of a notification, with its newline. */
+export function formatNotification({ method, params }: Notification): string {
+  return `${JSON.stringify({ jsonrpc: '2.0', method, params })}\n`;
+}
+
 /** The error object of a failure, as on the wire and as `--json` prints it. */
 export function formatFailure(failure: Failure): unknown {
   return {
@@ -72,13 +83,14 @@ export function formatFailure(failure: Failure): unknown {
 }
 
 /**
- * The reply in a line. Throws `bad-frame` when the line is no reply. A server of ours sends no character that a terminal
+ * What a server says in a line. Throws `bad-frame` when it is neither a reply nor a notification. A server of ours sends no character that a terminal
  * obeys; what another one sends is made harmless here, before any program or person reads it.
  */
-export function parseReply(line: Uint8Array): Reply {
+export function parseFromServer(line: Uint8Array): Reply | Notification {
   const value = makePrintable(parseJson(line));
   if (isObject(value)) {
-    const { id, result, error } = value;
+    const { id, result, error, method, params = {} } = value;
+    if (id === undefined && typeof method === 'string' && isObject(params)) return { method, params };
     if (isObject(error) && (id === null || isRequestId(id))) return { id, failure: parseFailure(error) };
     if (isRequestId(id) && result !== undefined) return { id, result };
   }

@@ -70,6 +70,7 @@ const earnest: Readonly<Record<string, readonly Readonly<Record<string, unknown>
   ],
   view: [{}, { items: ['Prized'] }, { search: 'pri', limit: 1 }],
   history: [{}, { item: 'Prized', user: 'admin' }],
+  watch: [{}, { after: 0 }, { low: true }],
   'user.add': [{ user: 'intruder', role: 'admin' }],
   'user.list': [{}],
   'user.edit': [{ user: 'victim', role: 'admin' }],

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Failure } from '../../src/model/failure.ts';
 import type { Store } from '../../src/store/store.ts';
 import { accountContract } from './account-contract.ts';
+import { feedContract } from './feed-contract.ts';
 import { intentOf, note } from './intent.ts';
 import { itemContract } from './item-contract.ts';
 import { ledgerContract } from './ledger-contract.ts';
@@ -56,6 +57,7 @@ export function storeContract(name: string, open: OpenStore): void {
     modelContract(get);
     scopeContract(get);
     itemContract(get);
+    feedContract(get);
   });
 }
 

@@ -84,6 +84,7 @@ export function ledgerContract(get: () => Fixture): void {
     const seqs = async (query: Partial<Parameters<Store['history']>[0]>) =>
       (await store.history({ scope: null, limit: 10, ...query })).movements.map((movement) => movement.seq);
     expect((await store.history({ scope: null, limit: 10 })).movements.at(-1)).toEqual({
+      low: false,
       seq: 1,
       at: 10,
       kind: 'add',

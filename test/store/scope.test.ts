@@ -7,6 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { Failure, type FailureDetails } from '../../src/model/failure.ts';
 import {
   type HistoryQuery,
+  type Movement,
   type MovementResult,
   type OperationIntent,
   type StockQuery,
@@ -254,6 +255,23 @@ class Pair {
     return { told, expected };
   }
 
+  /** As `view`, of whoever watches from a movement on. */
+  feed(after: number, limit: number) {
+    const ask = (world: World, scope: Scope, from: number) => {
+      const { size } = world.call('head');
+      const movements: Movement[] = [];
+      for (let next = from; next < size; ) {
+        const page = world.call('movementsAfter', { scope, after: next, low: false, limit });
+        movements.push(...page.movements);
+        next = page.through;
+      }
+      return movements;
+    };
+    const told = ask(this.whole, this.scope, this.seqs[after] ?? 0);
+    const expected = ask(this.twin, null, after).map((moved) => ({ ...moved, seq: this.seqs[moved.seq] }));
+    return { told, expected };
+  }
+
   close(): void {
     this.whole.close();
     this.twin.close();
@@ -315,6 +333,10 @@ test('somebody limited is told what they would be told if there were nothing els
       const rights: Rights = { permissions: ['stock:read'], scope: pair.scope };
       for (const query of views) checkView(pair, everything, rights, query);
       for (const query of histories) checkHistory(pair, everything, rights, query);
+      for (const after of [0, Math.floor(pair.seqs.length / 2)]) {
+        const { told, expected } = pair.feed(after, 3);
+        expect(told).toEqual(expected);
+      }
     } finally {
       pair.close();
     }
@@ -338,6 +360,15 @@ test('somebody limited is not told that stock is low, nor when they ask again; t
   expect(await store.apply(limited, 3)).toMatchObject([{ balance: 4000, low: false }]);
   await store.apply(intentOf('add', [['Soap', 1]]), 4);
   expect(await store.apply(intentOf('take', [['Soap', 1]]), 5)).toMatchObject([{ balance: 4000, low: true }]);
+  const lowIn = async (scope: Scope) => {
+    const { movements } = await store.history({ scope, limit: 9 });
+    const after = await store.movementsAfter({ scope, after: 0, low: false, limit: 9 });
+    const low = await store.movementsAfter({ scope, after: 0, low: true, limit: 9 });
+    expect(after.movements).toEqual(movements.toReversed());
+    expect(low.movements).toEqual(after.movements.filter((movement) => movement.low));
+    return low.movements.map(({ seq }) => seq);
+  };
+  expect([await lowIn(null), await lowIn([1])]).toEqual([[2, 4], []]);
   await store.close();
 });
 

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as v from 'valibot';
 import { audit, type auditRecord } from '../../command/audit.ts';
-import { Failure, failures } from '../../model/failure.ts';
+import { Failure } from '../../model/failure.ts';
 import { pageRowsMax } from '../../model/limits.ts';
 import type { ClientSession } from '../call.ts';
+import { isPassing } from '../watch.ts';
 import { addRemote, run } from './remote.ts';
 import { withSession } from './session.ts';
 import type { Shell } from './shell.ts';
@@ -49,11 +50,6 @@ async function printForEver(
       await sleep(2 * lookMilliseconds);
     }
   }
-}
-
-/** A server that is away or busy comes back; whoever may not look never may by waiting. */
-function isPassing({ code }: Failure): boolean {
-  return code === 'unreachable' || failures[code].exit === 7;
 }
 
 function sentence({ at, event, user, subject, source, detail, count }: ShownRecord): string {

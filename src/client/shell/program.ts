@@ -1,6 +1,7 @@
 import { Command as Words } from 'commander';
 import { audit } from '../../command/audit.ts';
 import { commands } from '../../command/index.ts';
+import { watch } from '../../command/watch.ts';
 import { whoami } from '../../command/whoami.ts';
 import { addAudit } from './audit.ts';
 import { addCert } from './cert.ts';
@@ -14,6 +15,7 @@ import { addPasswd } from './passwd.ts';
 import { addRefresh } from './refresh.ts';
 import { addRemote } from './remote.ts';
 import { examplesText, refuseUsage, type Shell, type ShellOptions } from './shell.ts';
+import { addWatch } from './watch.ts';
 import { addWhoami } from './whoami.ts';
 
 /** The command line of `secure-inv`: what the command table says, and what only a client can do. */
@@ -37,6 +39,7 @@ export function buildProgram(environment: ShellOptions, version: string): Words 
   addLogin(shell);
   for (const command of commands) {
     if (command === audit) addAudit(shell);
+    else if (command === watch) addWatch(shell);
     else if (command === whoami) addWhoami(shell);
     else addRemote(shell, command);
   }

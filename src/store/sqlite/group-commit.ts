@@ -8,6 +8,7 @@ import { readItemDetails } from './item-details.ts';
 import { readHead } from './ledger.ts';
 import { addLocation, archiveLocation, listLocations, renameLocation } from './locations.ts';
 import { type Call, formatError, isWrite, type Methods, type Reply } from './message.ts';
+import { readMovementsAfter } from './movement-feed.ts';
 import { addDevice, addSession, endSession, hasDevice, listSessions, rotateSession } from './sessions.ts';
 import { Stock } from './stock.ts';
 import { viewStock } from './stock-view.ts';
@@ -24,6 +25,7 @@ export class GroupCommit {
   readonly #onOutsideChange: () => void;
   #dataVersion: number;
   #mustReopen = false;
+  #size = 0;
 
   constructor(database: Database, onOutsideChange: () => void) {
     this.#database = database;
@@ -44,6 +46,11 @@ export class GroupCommit {
     const written = writes.length > 0 ? this.#write(writes) : [];
     const reads = calls.filter(([, method]) => !isWrite(method));
     return [...written, ...reads.map((call) => this.#settle(call))];
+  }
+
+  /** How many movements there were after the last commit here; 0 before the first. */
+  get size(): number {
+    return this.#size;
   }
 
   /** Drops every cache when another process has committed since the last look. */
@@ -73,6 +80,7 @@ export class GroupCommit {
       const replies = calls.map((call) => this.#settle(call));
       this.#stock.flush();
       this.#database.run('COMMIT');
+      this.#size = this.#stock.size;
       return replies;
     } catch (error) {
       const failure = this.#recover(error);
@@ -183,6 +191,7 @@ function methodsOf(db: Database, stock: Stock): Methods {
     view: (query) => viewStock(db, query),
     history: (query) => readHistory(db, query),
     itemDetails: (...args) => readItemDetails(db, ...args),
+    movementsAfter: (query) => readMovementsAfter(db, query),
     head: () => readHead(db),
     locations: (scope) => listLocations(db, scope),
     users: () => users.listUsers(db),

@@ -10,9 +10,11 @@ import { itemIdOf } from './items.ts';
 import { readHead } from './ledger.ts';
 import { findLocation } from './locations.ts';
 import { type IndexedColumn, movementIndexes, readIndexed } from './movement-index.ts';
+import { isLow } from './movements.ts';
 import { formatOperationId } from './operation-id.ts';
 
-interface MovementRow {
+/** A movement as it is read. */
+export interface MovementRow {
   readonly seq: number;
   readonly at: number;
   readonly kind: MovementKind;
@@ -24,7 +26,12 @@ interface MovementRow {
   readonly note: string | null;
   readonly operation: Uint8Array;
   readonly change: string | null;
+  readonly flags: number;
 }
+
+/** The columns of a `MovementRow`, from movement and user. */
+export const movementColumns =
+  'movement.seq, at, kind, item, location, delta, balance, user.name AS user, note, operation, change, flags';
 
 /** As `Store.history`. */
 export function readHistory(database: Database, query: HistoryQuery): HistoryPage {
@@ -37,7 +44,7 @@ export function readHistory(database: Database, query: HistoryQuery): HistoryPag
   const rows = findRows(database, filters, query.scope, first, before, query.limit + 1);
   const page = rows.slice(0, query.limit);
   const last = rows.length > query.limit ? page.at(-1) : undefined;
-  return { movements: page.map(movementOf), cursor: last && formatHistoryCursor(last.seq) };
+  return { movements: page.map((row) => movementOf(row, query.scope)), cursor: last && formatHistoryCursor(last.seq) };
 }
 
 /** Column by column, the value that is asked for; in a scope also the JSON of those that a location may have. */
@@ -120,7 +127,7 @@ function selectRows(
   // CROSS keeps the index outside, so that its order is the rows' and a page ends the search.
   const join = table === 'movement' ? '' : `CROSS JOIN movement ON movement.seq = ${table}.seq`;
   return database.all<MovementRow>(
-    `SELECT movement.seq, at, kind, item, location, delta, balance, user.name AS user, note, operation, change
+    `SELECT ${movementColumns}
      FROM ${table} ${join} CROSS JOIN user ON user.id = movement.user_id
      WHERE ${table}.seq >= ? AND ${table}.seq < ? ${conditions.join(' ')}
      ORDER BY ${table}.seq DESC
@@ -132,9 +139,10 @@ function selectRows(
   );
 }
 
-function movementOf(row: MovementRow): Movement {
-  const change = row.change === null ? null : parseChange(JSON.parse(row.change));
-  return { ...row, operation: formatOperationId(row.operation), change };
+/** The movement in a row, as somebody in this scope may know it. */
+export function movementOf({ flags, operation, change, ...row }: MovementRow, scope: Scope): Movement {
+  const changed = change === null ? null : parseChange(JSON.parse(change));
+  return { ...row, operation: formatOperationId(operation), change: changed, low: isLow(flags, scope) };
 }
 
 /** The first movement at or after a time, by binary search: an index on time would cost every write. */

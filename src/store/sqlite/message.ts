@@ -34,6 +34,7 @@ export const readMethods = [
   'view',
   'history',
   'itemDetails',
+  'movementsAfter',
   'head',
   'locations',
   'users',
@@ -75,11 +76,11 @@ export interface CrossedError {
 /** What main sends: calls, or the wish to close when every call before it is settled. */
 export type ToWorker = readonly Call[] | 'close';
 
-/** What the worker sends: first `opened` or `refused`, then replies and news of outside changes. */
+/** What the worker sends: first `opened` or `refused`, then replies, each time with the ledger's size, and news of outside changes. */
 export type FromWorker =
   | { readonly opened: string }
   | { readonly refused: CrossedError }
-  | { readonly replies: readonly Reply[] }
+  | { readonly replies: readonly Reply[]; readonly size: number }
   | 'outside-change';
 
 /** What the worker is started with. */

@@ -7,9 +7,15 @@ import type { StockedItem } from './items.ts';
 import type { Ledger } from './ledger.ts';
 
 const createdFlag = 1;
-const lowFlag = 2;
+/** The movement took the total of its item to or below the low-stock threshold. */
+export const lowFlag = 2;
 /** Showed an item that was there already to the limited user who made the movement; kept, so that a retry is told so. */
 const appearedFlag = 4;
+
+/** Whether a movement is told to have made stock low: not in a scope, whose total it is not. */
+export function isLow(flags: number, scope: Scope): boolean {
+  return scope === null && (flags & lowFlag) !== 0;
+}
 
 /** What one line of an operation does, decided but not yet written. */
 export interface Step {
@@ -118,6 +124,6 @@ export function findMovementResults(
     seq,
     at,
     created: (flags & (createdFlag | appearedFlag)) !== 0,
-    low: scope === null && (flags & lowFlag) !== 0,
+    low: isLow(flags, scope),
   }));
 }

@@ -40,9 +40,11 @@ export class SqliteStore implements Store {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending>();
   readonly #listeners = new Set<() => void>();
+  readonly #growthListeners = new Set<(size: number) => void>();
   readonly #opened = Promise.withResolvers<string>();
   readonly #ended: Promise<void>;
   #id = '';
+  #size = 0;
   #queue: Call[] = [];
   #lastCall = 0;
   #isEnded = false;
@@ -74,6 +76,7 @@ export class SqliteStore implements Store {
   apply = this.#method('apply');
   view = this.#method('view');
   history = this.#method('history');
+  movementsAfter = this.#method('movementsAfter');
   head = this.#method('head');
   locations = this.#method('locations');
   addLocation = this.#method('addLocation');
@@ -109,6 +112,10 @@ export class SqliteStore implements Store {
 
   onOutsideChange(listener: () => void): void {
     this.#listeners.add(listener);
+  }
+
+  onGrowth(listener: (size: number) => void): void {
+    this.#growthListeners.add(listener);
   }
 
   close(): Promise<void> {
@@ -156,11 +163,18 @@ export class SqliteStore implements Store {
         if (error) pending?.reject(parseError(error));
         else pending?.resolve(result);
       }
+      this.#noteSize(message.size);
     } else if ('opened' in message) {
       this.#opened.resolve(message.opened);
     } else {
       this.#opened.reject(parseError(message.refused));
     }
+  }
+
+  #noteSize(size: number): void {
+    if (size <= this.#size) return;
+    this.#size = size;
+    for (const listener of this.#growthListeners) listener(size);
   }
 
   #fail(error: unknown): void {

@@ -59,6 +59,11 @@ export class Stock {
     this.#locations.clear();
   }
 
+  /** How many movements there are. */
+  get size(): number {
+    return this.#ledger.size;
+  }
+
   /** Writes what the transaction's operations left in memory; call before COMMIT. */
   flush(): void {
     this.#items.flush();

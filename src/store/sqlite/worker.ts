@@ -27,7 +27,7 @@ function serve({ id, database, lock }: StoreFiles): void {
   const timer = setInterval(() => commits.lookForOutsideChange(), outsideChangeMilliseconds);
   port?.on('message', (first: ToWorker) => {
     const { calls, isClosing } = drain(first);
-    if (calls.length > 0) send({ replies: commits.run(calls) });
+    if (calls.length > 0) send({ replies: commits.run(calls), size: commits.size });
     if (!isClosing) return;
     clearInterval(timer);
     database.close();
