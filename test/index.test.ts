@@ -66,6 +66,24 @@ test('every command is a method whose parameters and result have types', async (
   expect(inventory.login).toBeDefined();
 });
 
+test('stock is moved, counted and undone by methods with types, and operations of their own', async () => {
+  const inventory = await open();
+  await inventory.location.add({ location: 'attic' });
+  await inventory.add({ item: 'Candles', quantity: 9 });
+  const moved = await inventory.move({ item: 'Candles', quantity: 4, from: 'main', to: 'attic' });
+  expectTypeOf(moved.to?.balance).toEqualTypeOf<number | undefined>();
+  expect(moved).toMatchObject({ from: { balance: 5 }, to: { location: 'attic', balance: 4 } });
+  const { seq } = await inventory.view({ items: ['Candles'] });
+  const counted = await inventory.count({ item: 'Candles', quantity: 3, location: 'attic', ifSeq: seq });
+  expectTypeOf(counted.delta).toEqualTypeOf<number>();
+  expect(counted).toMatchObject({ quantity: 3, delta: -1, balance: 3 });
+  const { lines } = await inventory.undo({ seq: counted.seq });
+  expectTypeOf(lines[0]?.undoes).toEqualTypeOf<number | undefined>();
+  expect(lines).toMatchObject([{ delta: 1, balance: 4, undoes: counted.seq }]);
+  const { movements } = await inventory.history({ item: 'Candles', limit: 1 });
+  expect(movements).toMatchObject([{ kind: 'undo', undoes: counted.seq }]);
+});
+
 test('an operation that is sent again with its id is counted once', async () => {
   const inventory = await open();
   const towels = { item: 'Towels', quantity: 300, operation: '0192f0c1-7b5e-7000-8000-2f6d1a9c3b4e' };

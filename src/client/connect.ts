@@ -37,7 +37,9 @@ export class ClientConnection {
   readonly #pending = new Map<number, Pending>();
   readonly #pinging: NodeJS.Timeout;
   readonly #onNotification: (notification: Notification) => void;
-  readonly #whenEnded = Promise.withResolvers<Failure>();
+  /** Resolves with the reason when the connection has ended. */
+  readonly ended: Promise<Failure>;
+  #settleEnded: (failure: Failure) => void = () => undefined;
   #lastId = 0;
   #ended: Failure | undefined;
 
@@ -45,6 +47,10 @@ export class ClientConnection {
     this.#socket = socket;
     this.#address = address;
     this.#onNotification = onNotification;
+    // Node.js 20 has no Promise.withResolvers.
+    this.ended = new Promise((resolve) => {
+      this.#settleEnded = resolve;
+    });
     socket.setNoDelay(true);
     // Any request puts the next ping off, and a ping alone keeps no program alive.
     this.#pinging = setInterval(() => void this.request('ping', {}).catch(() => undefined), pingSeconds * 1000).unref();
@@ -73,11 +79,6 @@ export class ClientConnection {
   /** False once the connection has ended; what was asked before may have happened or not. */
   get isOpen(): boolean {
     return this.#ended === undefined;
-  }
-
-  /** Resolves with the reason when the connection has ended. */
-  get ended(): Promise<Failure> {
-    return this.#whenEnded.promise;
   }
 
   /** Whether what arrives is taken. While it is not, it waits at the server. */
@@ -144,7 +145,7 @@ export class ClientConnection {
     this.#socket.destroy();
     for (const { reject } of this.#pending.values()) reject(failure);
     this.#pending.clear();
-    this.#whenEnded.resolve(failure);
+    this.#settleEnded(failure);
   }
 }
 

@@ -63,6 +63,22 @@ export async function readPasswordsFromInput(count: number): Promise<string[]> {
   throw new Failure('bad-params', `${wanted} on standard input.`);
 }
 
+/** All of standard input as text. Failures: `bad-params` for more bytes than this, and for what is not UTF-8. */
+export async function readInput(bytesMax: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin) {
+    chunks.push(Buffer.from(chunk));
+    bytes += chunk.length;
+    if (bytes > bytesMax) throw new Failure('bad-params', `Standard input may have at most ${bytesMax} bytes.`);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw new Failure('bad-params', 'Standard input is not UTF-8 text.');
+  }
+}
+
 /** There is nothing more on standard input. */
 export class InputEnd extends Error {}
 

@@ -16,9 +16,15 @@ export const add = define({
   ),
   result: operationResult,
   shell: {
-    words: ['<item>', '<quantity>'],
+    words: ['<item quantity...>'],
+    pairs: ['location'],
     options: { location: 'at' },
-    examples: ['secure-inv add Maggi 200', 'secure-inv add "Basmati rice" 12 --at cellar --note "delivery 4711"'],
+    examples: [
+      'secure-inv add Maggi 200',
+      'secure-inv add "Basmati rice" 12 --at cellar --note "delivery 4711"',
+      'secure-inv add Soap 20 Towels 5',
+      'secure-inv add - < delivery.txt    # each line: ITEM QUANTITY',
+    ],
     render: (result) => renderOperation(result, (quantity, item) => `Added ${quantity} ${item}(s) to the inventory.`),
   },
   handle: (params, call) => applyOperation('add', params, call, params.new ?? false),

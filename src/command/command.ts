@@ -76,8 +76,15 @@ export interface Screen {
 export interface Shell<Result> {
   /** The parameters that are words of their own, in order, as usage shows them: `<item>`, `[items...]`. */
   readonly words: readonly string[];
+  /**
+   * The words are pairs of an item and a quantity, or `-` for lines of them on standard input. Several make `lines`, and
+   * these parameters belong to each line.
+   */
+  readonly pairs?: readonly string[];
   /** Option names that differ from the parameter's: `{ location: 'at' }` is `--at LOCATION`. */
   readonly options?: Readonly<Record<string, string>>;
+  /** Parameters that the schema can do without, where there are lines, and a command line cannot. */
+  readonly mandatory?: readonly string[];
   readonly examples: readonly string[];
   /** What a person reads: lines without a final newline. */
   render(result: Result, screen: Screen): string;

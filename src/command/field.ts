@@ -9,7 +9,7 @@ import {
   scopeLocationsMax,
 } from '../model/limits.ts';
 import { parseName, parseNote, userNamePattern, userNameRule } from '../model/name.ts';
-import { formatQuantity, parseQuantity, quantityRule } from '../model/quantity.ts';
+import { countedRule, formatQuantity, parseCounted, parseQuantity, quantityRule } from '../model/quantity.ts';
 import { type ItemStock, type Movement, movementKinds } from '../model/stock.ts';
 import { roleNames } from '../model/user.ts';
 import type { Screen } from './command.ts';
@@ -65,6 +65,19 @@ export const quantity = v.pipe(
   v.number((issue) => `${quantityRule} (got ${issue.received}).`),
   v.description('how many: a positive number with at most 3 decimals'),
   parsedBy(parseQuantity),
+);
+/** How many somebody found; none, too. */
+export const counted = v.pipe(
+  v.number((issue) => `${countedRule} (got ${issue.received}).`),
+  v.description('how many there are: 0 or a positive number with at most 3 decimals'),
+  parsedBy(parseCounted),
+);
+/** A movement's number. */
+export const seq = v.pipe(
+  v.number((issue) => `a movement is a whole number (got ${issue.received}).`),
+  v.safeInteger((issue) => `a movement is a whole number (got ${issue.received}).`),
+  v.minValue(1, 'movements are numbered from 1'),
+  v.description('the number of a movement, as history shows it'),
 );
 export const note = v.pipe(v.string(), v.description('a remark kept with the movement'), parsedBy(parseNote));
 export const operation = v.pipe(
@@ -162,6 +175,7 @@ export const movement = v.object({
   operation: v.string(),
   change: v.optional(change),
   low: v.optional(v.boolean()),
+  undoes: v.optional(v.number()),
 });
 export const grant = v.object({
   accessToken: v.string(),

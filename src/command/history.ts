@@ -27,10 +27,10 @@ export const history = define({
     examples: ['secure-inv history', 'secure-inv history Maggi --by clerk1 --since 2026-05-03T00:00:00Z'],
     render: ({ movements, cursor }, screen) => {
       if (movements.length === 0) return 'No movement fits.';
-      const rows = movements.map(({ seq, at, kind, item, location, delta, balance, user, note, change }) => [
+      const rows = movements.map(({ seq, at, kind, item, location, delta, balance, user, note, change, undoes }) => [
         String(seq),
         at.slice(0, 19).replace('T', ' '),
-        kind,
+        undoes === undefined ? kind : `${kind} ${undoes}`,
         item,
         ...(change ? ['', ''] : [delta > 0 ? `+${delta}` : String(delta), String(balance)]),
         location,

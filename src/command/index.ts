@@ -4,6 +4,7 @@ import { authenticate } from './authenticate.ts';
 import { certChallenge } from './cert/challenge.ts';
 import { certRequest } from './cert/request.ts';
 import type { Command } from './command.ts';
+import { count } from './count.ts';
 import { defineDiscover } from './discover.ts';
 import { enroll } from './enroll.ts';
 import { hello } from './hello.ts';
@@ -20,6 +21,7 @@ import { locationList } from './location/list.ts';
 import { locationRename } from './location/rename.ts';
 import { login } from './login.ts';
 import { logout } from './logout.ts';
+import { move } from './move.ts';
 import { passwd } from './passwd.ts';
 import { ping } from './ping.ts';
 import { refresh } from './refresh.ts';
@@ -31,6 +33,7 @@ import { take } from './take.ts';
 import { tokenCreate } from './token/create.ts';
 import { tokenList } from './token/list.ts';
 import { tokenRevoke } from './token/revoke.ts';
+import { undo } from './undo.ts';
 import { userAdd } from './user/add.ts';
 import { userDisable } from './user/disable.ts';
 import { userEdit } from './user/edit.ts';
@@ -46,6 +49,9 @@ import { whoami } from './whoami.ts';
 const table = [
   add,
   take,
+  move,
+  count,
+  undo,
   view,
   history,
   watch,

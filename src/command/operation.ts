@@ -1,11 +1,11 @@
 import * as v from 'valibot';
 import { formatQuantity } from '../model/quantity.ts';
-import { defaultLocation, type OperationIntent } from '../model/stock.ts';
+import { defaultLocation, type LinesIntent, type MovementResult } from '../model/stock.ts';
 import { checkResult } from './check.ts';
 import type { Call } from './command.ts';
 import { formatTime, item, lines, location, movementResult, note, operation, quantity } from './field.ts';
 
-// What `add` and `take` share: one movement or several lines, under one operation id.
+// What `add` and `take` share: one movement or several lines, under one operation id. And what all operations do.
 
 export const operationEntries = {
   item: v.optional(item),
@@ -38,7 +38,7 @@ export const operationResult = v.object({
 
 /** Gives the operation to the store and shows what it did. */
 export async function applyOperation(
-  kind: OperationIntent['kind'],
+  kind: LinesIntent['kind'],
   params: OperationParams,
   call: Call,
   allowNewCode: boolean,
@@ -54,25 +54,36 @@ export async function applyOperation(
         quantity: line.quantity,
         location: line.location ?? defaultLocation,
       })),
-      note: params.note || null,
       allowNewCode,
-      userId: call.principal.userId,
-      scope: call.principal.scope,
-      credential: call.principal.credential,
-      source: call.source,
+      ...askedBy(params, call),
     },
     call.now,
   );
-  const results = movements.map(({ at, quantity, balance, created, low, ...rest }) => ({
-    ...rest,
-    quantity: formatQuantity(quantity),
+  const results = movements.map((movement) => ({
+    quantity: formatQuantity(Math.abs(movement.delta)),
+    ...formatResult(movement, operation),
+  }));
+  return lines ? { lines: results, operation } : { ...results[0], operation };
+}
+
+/** Who asks, and what they remark: a part of every intent. */
+export function askedBy({ note }: { readonly note?: string | undefined }, { principal, source }: Call) {
+  const { userId, scope, credential } = principal;
+  return { note: note || null, userId, scope, credential, source };
+}
+
+/** What a movement did, as the wire shows it of every operation. */
+export function formatResult({ item, location, balance, seq, at, created, low }: MovementResult, operation: string) {
+  return {
+    item,
+    location,
     balance: formatQuantity(balance),
+    seq,
     operation,
     at: formatTime(at),
     ...(created ? { created } : {}),
     ...(low ? { low } : {}),
-  }));
-  return lines ? { lines: results, operation } : { ...results[0], operation };
+  };
 }
 
 /** One sentence for each movement, in the words of the command. */
@@ -82,10 +93,17 @@ export function renderOperation(
 ): string {
   const movements = result.lines ?? [checkResult(movementResult, result)];
   return movements
-    .map(({ item, quantity, balance, location, created, low }) => {
-      const where = location === defaultLocation ? 'In stock' : `At ${location}`;
-      const news = `${created ? ' New item.' : ''}${low ? ' Low stock.' : ''}`;
-      return `${sentence(quantity, item)} ${where}: ${balance}.${news}`;
-    })
+    .map((movement) => `${sentence(movement.quantity, movement.item)} ${renderBalance(movement)}`)
     .join('\n');
+}
+
+/** How much there is after a movement, and what is worth knowing of it. */
+export function renderBalance({
+  location,
+  balance,
+  created,
+  low,
+}: Pick<v.InferOutput<typeof movementResult>, 'location' | 'balance' | 'created' | 'low'>): string {
+  const where = location === defaultLocation ? 'In stock' : `At ${location}`;
+  return `${where}: ${balance}.${created ? ' New item.' : ''}${low ? ' Low stock.' : ''}`;
 }

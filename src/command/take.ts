@@ -10,9 +10,14 @@ export const take = define({
   params: v.pipe(v.strictObject(operationEntries), oneOrLines()),
   result: operationResult,
   shell: {
-    words: ['<item>', '<quantity>'],
+    words: ['<item quantity...>'],
+    pairs: ['location'],
     options: { location: 'at' },
-    examples: ['secure-inv take Maggi 3', 'secure-inv take Flour 0.5 --note "spilled"'],
+    examples: [
+      'secure-inv take Maggi 3',
+      'secure-inv take Flour 0.5 --note "spilled"',
+      'secure-inv take Soap 2 Towels 4',
+    ],
     render: (result) => renderOperation(result, (quantity, item) => `Took ${quantity} ${item}(s) from the inventory.`),
   },
   handle: (params, call) => applyOperation('take', params, call, false),

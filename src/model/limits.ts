@@ -17,6 +17,12 @@ export const searchCharactersMax = 128;
 
 /** One delivery note; a longer one is an import. */
 export const operationLinesMax = 1000;
+/** A thousand lines are at most half of it; more is no delivery note, and would only be read to be refused. */
+export const deliveryBytesMax = 1024 * 1024;
+/** For so long a slip of one's own hand is undone without asking anybody: the goods are still on the counter. */
+export const undoOwnMinutes = 15;
+/** So many movements are told to a counter whose stock moved meanwhile: enough to know whom to ask. */
+export const movedSinceMax = 3;
 
 /** Pages: a screenful by default, and never so many rows that one read delays everyone. */
 export const pageRowsDefault = 100;

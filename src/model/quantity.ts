@@ -19,6 +19,16 @@ export function parseQuantity(quantity: number): Thousandths {
   return thousandths;
 }
 
+/** What is said to whoever counts anything else. */
+export const countedRule = quantityRule.replace('a positive number', '0 or a positive number');
+
+/** As `parseQuantity`; 0 is a count like others. */
+export function parseCounted(quantity: number): Thousandths {
+  const thousandths = exactThousandths(quantity);
+  if (thousandths === undefined) throw new Failure('bad-params', `${countedRule} (got ${quantity}).`);
+  return thousandths;
+}
+
 /** The thousandths of a low-stock threshold, which may be 0: the item is gone. Failures: `bad-params`. */
 export function parseThreshold(quantity: number): Thousandths {
   const thousandths = exactThousandths(quantity);

@@ -23,15 +23,19 @@ export interface OperationLine {
   readonly quantity: Thousandths;
 }
 
-/** A user's wish to change stock: all of its lines, or none. */
-export interface OperationIntent {
-  readonly kind: 'add' | 'take';
+/** One line of a move, as asked for. */
+export interface MoveLine {
+  readonly item: string;
+  readonly from: string;
+  readonly to: string;
+  readonly quantity: Thousandths;
+}
+
+/** What every wish to change stock says, whatever it is. */
+interface Asked {
   /** UUID in lower-case text form; with the user, the name of this operation for ever. */
   readonly operation: string;
-  readonly lines: readonly OperationLine[];
   readonly note: string | null;
-  /** `add` only: create items that are unknown even though their name is all digits. */
-  readonly allowNewCode: boolean;
   readonly userId: number;
   /** Where the user may do anything at all. */
   readonly scope: Scope;
@@ -41,11 +45,45 @@ export interface OperationIntent {
   readonly source: string;
 }
 
-/** What one line did. */
+/** Stock comes in, or goes out. */
+export interface LinesIntent extends Asked {
+  readonly kind: 'add' | 'take';
+  readonly lines: readonly OperationLine[];
+  /** `add` only: create items that are unknown even though their name is all digits. */
+  readonly allowNewCode: boolean;
+}
+
+/** Stock goes from one place to another: for each line a movement that leaves, then one that arrives. */
+export interface MoveIntent extends Asked {
+  readonly kind: 'move';
+  readonly lines: readonly MoveLine[];
+}
+
+/** Somebody looked, and there were so many: the movement is the difference, and may be 0. */
+export interface CountIntent extends Asked {
+  readonly kind: 'count';
+  readonly line: OperationLine;
+  /** The last movement that the counter knew of, of whatever item: refused if this one moved there since. Null: not asked. */
+  readonly ifSeq: number | null;
+}
+
+/** Takes back the whole operation that a movement belongs to, its last movement first. */
+export interface UndoIntent extends Asked {
+  readonly kind: 'undo';
+  readonly seq: number;
+  /** Whoever made it, and however long ago. */
+  readonly allowAny: boolean;
+}
+
+/** A user's wish to change stock: all of it happens, or nothing. */
+export type OperationIntent = LinesIntent | MoveIntent | CountIntent | UndoIntent;
+
+/** What one movement did. */
 export interface MovementResult {
   readonly item: string;
   readonly location: string;
-  readonly quantity: Thousandths;
+  /** The change of the balance, negative when stock left. */
+  readonly delta: Thousandths;
   readonly balance: Thousandths;
   readonly seq: number;
   readonly at: number;
@@ -53,6 +91,8 @@ export interface MovementResult {
   readonly created: boolean;
   /** The line took the item's total to or below its low-stock threshold; not told to limited users, whose total it is not. */
   readonly low: boolean;
+  /** Of an undo, the movement that was taken back. */
+  readonly undoes?: number;
 }
 
 /** A movement as `history` shows it. Times are milliseconds since 1970 in UTC. */
@@ -71,6 +111,8 @@ export interface Movement {
   readonly change: ItemChange | null;
   /** As in `MovementResult`. */
   readonly low: boolean;
+  /** Of an undo, the movement that it took back. */
+  readonly undoes?: number;
 }
 
 /** An item with what there is of it. */

@@ -4,6 +4,10 @@ import { Failure } from './failure.ts';
 export type Permission =
   | 'stock:read'
   | 'stock:write'
+  /** Say how much there is, whatever the ledger says. */
+  | 'stock:count'
+  /** Undo what others did, and what was done long ago; one's own last minutes need only `stock:write`. */
+  | 'stock:undo'
   | 'item:write'
   | 'user:write'
   | 'audit:read'
@@ -15,8 +19,18 @@ export const roles = {
   viewer: ['stock:read'],
   auditor: ['stock:read', 'audit:read', 'server:read'],
   clerk: ['stock:read', 'stock:write'],
-  manager: ['stock:read', 'stock:write', 'item:write'],
-  admin: ['stock:read', 'stock:write', 'item:write', 'user:write', 'audit:read', 'server:read', 'server:write'],
+  manager: ['stock:read', 'stock:write', 'stock:count', 'stock:undo', 'item:write'],
+  admin: [
+    'stock:read',
+    'stock:write',
+    'stock:count',
+    'stock:undo',
+    'item:write',
+    'user:write',
+    'audit:read',
+    'server:read',
+    'server:write',
+  ],
 } as const satisfies Record<string, readonly Permission[]>;
 
 export type Role = keyof typeof roles;

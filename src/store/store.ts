@@ -105,19 +105,21 @@ export interface LedgerHead {
  * `unconfirmed` that the intent may or may not survive and should be repeated with the same operation id.
  *
  * A scope that is not null makes an answer, or a refusal, what it would be if nothing had ever happened at any other
- * location, nor any other location existed. What shines through: sequence numbers have gaps, and an item that `apply`
- * makes visible has the name, the precision and the threshold that it was given elsewhere, may be archived, and may
- * have as many elsewhere as an item may have.
+ * location, nor any other location existed. What shines through: sequence numbers have gaps, an operation that was also
+ * elsewhere cannot be undone, and an item that `apply` makes visible has the name, the precision and the threshold that
+ * it was given elsewhere, may be archived, and may have as many elsewhere as an item may have.
  */
 export interface Store {
   /** Names this store, and so the issuer of its tokens; made when the store is created. */
   readonly id: string;
 
   /**
-   * Appends the operation's movements and changes the balances they name. The same operation of the same user again
+   * Appends the operation's movements and changes the balances they name: one for each line of an add or a take, two for
+   * each of a move (what leaves, what arrives), one for a count, and for an undo one for each that is undone. The same operation of the same user again
    * returns the first result; with another body it is a `conflict`. `now` never takes the ledger's time backwards.
    * The scope is looked at first: of an operation that names a location outside, nothing is said but `not-found`.
-   * Failures: `not-found` (unknown item or location), `out-of-stock`, `conflict`, `bad-params` (precision, 10^12).
+   * Failures: `not-found` (unknown item, location or movement), `out-of-stock`, `conflict` (moved since the count began,
+   * undone already), `forbidden` (an undo without `allowAny`), `bad-params` (precision, 10^12, a move to the same place).
    */
   apply(intent: OperationIntent, now: number): Promise<readonly MovementResult[]>;
   /**

@@ -136,11 +136,18 @@ test('what a published schema refuses, the server refuses, and what the server d
       role: strings,
       since: strings,
       new: values,
+      from: fc.constantFrom('main', 'x'),
+      to: strings,
+      location: strings,
+      seq: fc.oneof(fc.integer({ min: -1, max: 40 }), values),
+      ifSeq: fc.oneof(fc.integer({ min: -1, max: 40 }), values),
     },
     { requiredKeys: [] },
   );
   const tried = methods.filter(({ name }) =>
-    ['add', 'take', 'view', 'history', 'user.add', 'ping', 'whoami', 'user.list'].includes(name),
+    ['add', 'take', 'move', 'count', 'undo', 'view', 'history', 'user.add', 'ping', 'whoami', 'user.list'].includes(
+      name,
+    ),
   );
   await fc.assert(
     fc.asyncProperty(fc.constantFrom(...tried), sent, uuid, async (method, all, operation) => {

@@ -68,6 +68,12 @@ const earnest: Readonly<Record<string, readonly Readonly<Record<string, unknown>
     { item: 'Prized', quantity: 5, operation: randomUUID() },
     { lines: [{ item: 'Prized', quantity: 5, location: 'main' }], operation: randomUUID() },
   ],
+  move: [
+    { item: 'Prized', quantity: 5, from: 'main', to: 'cellar', operation: randomUUID() },
+    { lines: [{ item: 'Prized', quantity: 5, from: 'main', to: 'cellar' }], operation: randomUUID() },
+  ],
+  count: [{ item: 'Prized', quantity: 0, ifSeq: 1, operation: randomUUID() }],
+  undo: [{ seq: 1, operation: randomUUID() }],
   view: [{}, { items: ['Prized'] }, { search: 'pri', limit: 1 }],
   history: [{}, { item: 'Prized', user: 'admin' }],
   watch: [{}, { after: 0 }, { low: true }],

@@ -23,5 +23,8 @@ test('bash completes commands, the commands below a group, and options', () => {
   expect(complete('user', 'add', 'clerk1', '--r')).toEqual(['--role']);
   expect(complete('--json', 'vi')).toEqual(['view']);
   expect(complete('add', 'Basmati rice', '--n')).toEqual(expect.arrayContaining(['--note', '--new']));
+  expect(complete('move', 'Soap', '5', '--')).toEqual(expect.arrayContaining(['--from', '--to', '--note']));
+  expect(complete('count', 'Soap', '5', '--if')).toEqual(['--if-seq']);
+  expect(complete('und')).toEqual(['undo']);
   expect(complete('frobnicate', 'vi')).toEqual(['view']);
 });

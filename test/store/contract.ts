@@ -10,6 +10,7 @@ import { intentOf, note } from './intent.ts';
 import { itemContract } from './item-contract.ts';
 import { ledgerContract } from './ledger-contract.ts';
 import { modelContract } from './model-contract.ts';
+import { movementContract } from './movement-contract.ts';
 import { scopeContract } from './scope-contract.ts';
 import { viewContract } from './view-contract.ts';
 
@@ -54,6 +55,7 @@ export function storeContract(name: string, open: OpenStore): void {
     ledgerContract(get);
     viewContract(get);
     accountContract(get);
+    movementContract(get);
     modelContract(get);
     scopeContract(get);
     itemContract(get);
@@ -77,7 +79,7 @@ function operationContract(get: () => Fixture): void {
       {
         item: 'Maggi',
         location: 'main',
-        quantity: 200_000,
+        delta: 200_000,
         balance: 200_000,
         seq: 1,
         at: 1000,

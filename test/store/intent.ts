@@ -1,29 +1,58 @@
 import { randomUUID } from 'node:crypto';
 import { type AuditEntry, host } from '../../src/model/audit.ts';
 import type { ItemChange, ItemIntent } from '../../src/model/item.ts';
-import type { OperationIntent } from '../../src/model/stock.ts';
+import type { CountIntent, LinesIntent, MoveIntent, UndoIntent } from '../../src/model/stock.ts';
 import type { ApiTokenRecord, SessionRecord } from '../../src/store/store.ts';
 
 /** One line as a test writes it: item, whole pieces, and perhaps a location. */
 export type Line = readonly [item: string, pieces: number, location?: string];
 
 /** A wish of user 1 to add or take, with a new operation id unless `more` has one. */
-export function intentOf(
-  kind: 'add' | 'take',
-  lines: readonly Line[],
-  more: Partial<OperationIntent> = {},
-): OperationIntent {
+export function intentOf(kind: 'add' | 'take', lines: readonly Line[], more: Partial<LinesIntent> = {}): LinesIntent {
   return {
     kind,
-    operation: randomUUID(),
     lines: lines.map(([item, pieces, location = 'main']) => ({ item, location, quantity: pieces * 1000 })),
-    note: null,
     allowNewCode: false,
+    ...asked(),
+    ...more,
+  };
+}
+
+/** One line of a move as a test writes it. */
+export type MoveWords = readonly [item: string, pieces: number, from: string, to: string];
+
+/** As `intentOf`. */
+export function moveOf(lines: readonly MoveWords[], more: Partial<MoveIntent> = {}): MoveIntent {
+  return {
+    kind: 'move',
+    lines: lines.map(([item, pieces, from, to]) => ({ item, from, to, quantity: pieces * 1000 })),
+    ...asked(),
+    ...more,
+  };
+}
+
+/** As `intentOf`, at `main` and without a last movement seen. */
+export function countOf(
+  item: string,
+  pieces: number,
+  { location = 'main', ...more }: Partial<CountIntent> & { readonly location?: string } = {},
+): CountIntent {
+  return { kind: 'count', line: { item, location, quantity: pieces * 1000 }, ifSeq: null, ...asked(), ...more };
+}
+
+/** As `intentOf`, by somebody who may undo anything. */
+export function undoOf(seq: number, more: Partial<UndoIntent> = {}): UndoIntent {
+  return { kind: 'undo', seq, allowAny: true, ...asked(), ...more };
+}
+
+function asked() {
+  return {
+    operation: randomUUID(),
+    note: null,
     userId: 1,
     scope: null,
     credential: 'session:test',
     source: '127.0.0.1',
-    ...more,
   };
 }
 

@@ -6,7 +6,8 @@ import type { Store } from '../../src/store/store.ts';
 import type { Fixture } from './contract.ts';
 import { intentOf, note } from './intent.ts';
 
-function sha256(...parts: readonly (Uint8Array | string)[]): Uint8Array {
+/** SHA-256 as the ledger wants it, made apart from the store's own. */
+export function sha256(...parts: readonly (Uint8Array | string)[]): Uint8Array {
   const hash = createHash('sha256');
   for (const part of parts) hash.update(part);
   return hash.digest();

@@ -20,7 +20,7 @@ import { GroupCommit } from '../../src/store/sqlite/group-commit.ts';
 import type { Method, Methods } from '../../src/store/sqlite/message.ts';
 import { movementIndexes } from '../../src/store/sqlite/movement-index.ts';
 import { openStoreFiles } from '../../src/store/sqlite/store-files.ts';
-import { editOf, intentOf, note } from './intent.ts';
+import { countOf, editOf, intentOf, moveOf, note, undoOf } from './intent.ts';
 import { type Everything, type Known, modelHistory, modelSeq, modelView } from './scope-model.ts';
 
 // What somebody limited is told is held against two oracles: the rule `may`, applied movement by movement to the whole
@@ -34,15 +34,21 @@ const clara = 2;
 const itemName = fc.constantFrom(...items, 'SOAP', 'Soup', 'Gren tea', 'unknown', 'code-1');
 const placeName = fc.constantFrom(...places, 'CELLAR', 'nowhere');
 const line = fc.record({
-  item: fc.constantFrom(...items),
+  // One of them often, so that what is asked of it is not always too much.
+  item: fc.constantFrom('Soap', 'Soap', 'Soap', 'Soap', ...items),
   place: fc.constantFrom(...places),
+  to: fc.constantFrom(...places),
   pieces: fc.integer({ min: 1, max: 4 }),
 });
 const act = fc.record({
   by: fc.nat(2),
-  kind: fc.constantFrom('add', 'add', 'take'),
+  kind: fc.constantFrom('add', 'add', 'add', 'take', 'move', 'count', 'undo', 'undo'),
   lines: fc.array(line, { minLength: 1, maxLength: 3 }),
   allowNewCode: fc.boolean(),
+  allowAny: fc.boolean(),
+  /** Of a count, whether it says what was seen last; of that and of an undo, how long ago that was. */
+  isSeen: fc.boolean(),
+  ago: fc.nat(6),
   isRepeated: fc.boolean(),
 });
 const facts = fc.record({
@@ -69,7 +75,7 @@ const historyQuery = fc.record({
   item: rarely(itemName, 3),
   user: rarely(fc.constantFrom(...users, 'nobody'), 2),
   location: rarely(placeName, 2),
-  kind: rarely(fc.constantFrom('add', 'take', 'count')),
+  kind: rarely(fc.constantFrom('add', 'take', 'count', 'move', 'undo')),
   since: rarely(time),
   until: rarely(time),
   limit,
@@ -77,7 +83,7 @@ const historyQuery = fc.record({
 const often = <T>(value: fc.Arbitrary<T>, count: number) => fc.array(value, { minLength: count, maxLength: count });
 const worlds = fc.record({
   permitted: fc.subarray([...places]),
-  acts: fc.array(act, { minLength: 5, maxLength: 25 }),
+  acts: fc.array(act, { minLength: 5, maxLength: 40 }),
   facts: often(facts, items.length),
   indexed: fc.nat(40),
   views: often(viewQuery, 8),
@@ -200,34 +206,116 @@ class Pair {
   }
 
   /** Does the same in both. What clara is told is what she would be told if there were nothing else. */
-  act({ by, kind, lines, allowNewCode, isRepeated }: Drawn<typeof act>): void {
+  act(drawn: Drawn<typeof act>): void {
+    const { by, isRepeated } = drawn;
     const at = this.seqs.length * 10;
-    const scope = by === clara ? this.scope : null;
-    const asked = lines.map(({ item, place, pieces }) => [item, pieces, place] as const);
-    const intent = intentOf(kind === 'take' ? 'take' : 'add', asked, { userId: by + 1, allowNewCode, scope });
+    const intent = this.#intentOf(drawn);
     const told = outcomeOf(() => this.whole.call('apply', intent, at));
     if (isRepeated) expect(outcomeOf(() => this.whole.call('apply', intent, at + 5))).toEqual(told);
-    const expected = by === clara ? this.#actAsClara(intent, at) : this.#actAsOthers(intent, at, told);
+    // What there was before: an undo that happened makes itself undone.
+    const expected = by === clara ? this.#actAsClara(intent, at) : undefined;
     if (!('code' in told)) {
-      this.seqs.push(...told.filter(({ location }) => this.permitted.includes(location)).map(({ seq }) => seq));
+      const inside = told.filter(({ location }) => this.permitted.includes(location));
+      if (by !== clara) this.#copy(intent, inside, at);
+      this.seqs.push(...inside.map(({ seq }) => seq));
     }
-    if (by !== clara) return;
-    expect(told).toEqual(
-      'code' in expected ? expected : expected.map((result) => ({ ...result, seq: this.seqs[result.seq] })),
-    );
+    if (expected) expect(told).toEqual('code' in expected ? expected : expected.map((result) => this.#asTold(result)));
   }
 
+  #intentOf({ by, kind, lines, allowNewCode, allowAny, isSeen, ago }: Drawn<typeof act>): OperationIntent {
+    const user = { userId: by + 1, scope: by === clara ? this.scope : null };
+    const [first] = lines;
+    switch (kind) {
+      case 'move':
+        return moveOf(
+          lines.map(({ item, pieces, place, to }) => [item, pieces, place, to]),
+          user,
+        );
+      case 'count': {
+        const ifSeq = isSeen ? (this.seqs.at(-1 - ago) ?? 0) : null;
+        // Also none at all.
+        return countOf(first?.item ?? '', (first?.pieces ?? 1) - 1, { location: first?.place ?? '', ifSeq, ...user });
+      }
+      case 'undo':
+        return undoOf(Math.max(1, this.whole.call('head').size - ago), { allowAny, ...user });
+      default:
+        return intentOf(
+          kind,
+          lines.map(({ item, place, pieces }) => [item, pieces, place]),
+          { allowNewCode, ...user },
+        );
+    }
+  }
+
+  #isOutside = (location: string) => !this.permitted.includes(location);
+
+  /** What the twin answers, in its own numbers. A location outside is told before anything else, as where it stands alone. */
   #actAsClara(intent: OperationIntent, at: number): readonly MovementResult[] | Refusal {
-    // A location outside is told before anything else, as it is where there is nothing else in the operation.
-    const outside = intent.lines.filter(({ location }) => !this.permitted.includes(location)).slice(0, 1);
-    const lines = outside.length > 0 ? outside : intent.lines;
-    return outcomeOf(() => this.twin.call('apply', { ...intent, lines, scope: null }, at));
+    const ask = (asked: OperationIntent) => {
+      const outcome = outcomeOf(() => this.twin.call('apply', { ...asked, scope: null }, at));
+      return 'code' in outcome ? this.#refusalAsTold(outcome) : outcome;
+    };
+    switch (intent.kind) {
+      case 'undo': {
+        const seq = this.seqs.indexOf(intent.seq);
+        // What was done elsewhere, too, is not hers to undo; the twin does not know of that.
+        if (seq > 0 && !this.#wasElsewhere(intent.seq)) return ask({ ...intent, seq });
+        const details = { hint: 'See what there was: secure-inv history' };
+        return { code: 'not-found', message: `No movement ${intent.seq}.`, details };
+      }
+      case 'count':
+        return ask({ ...intent, ifSeq: intent.ifSeq && this.seqs.indexOf(intent.ifSeq) });
+      case 'move': {
+        const outside = intent.lines.filter(({ from, to }) => this.#isOutside(from) || this.#isOutside(to)).slice(0, 1);
+        return ask(outside.length > 0 ? { ...intent, lines: outside } : intent);
+      }
+      default: {
+        const outside = intent.lines.filter(({ location }) => this.#isOutside(location)).slice(0, 1);
+        return ask(outside.length > 0 ? { ...intent, lines: outside } : intent);
+      }
+    }
   }
 
-  #actAsOthers(intent: OperationIntent, at: number, told: object): readonly MovementResult[] {
-    const lines = intent.lines.filter(({ location }) => this.permitted.includes(location));
-    if ('code' in told || lines.length === 0) return [];
-    return this.twin.call('apply', { ...intent, lines, allowNewCode: true }, at);
+  #wasElsewhere(seq: number): boolean {
+    const { movements } = this.whole.call('history', { scope: null, limit: 1000 });
+    const operation = movements.find((movement) => movement.seq === seq)?.operation;
+    return movements.some((movement) => movement.operation === operation && this.#isOutside(movement.location));
+  }
+
+  /** Makes the movements in the scope of what somebody else did the twin's own, of whatever kind. */
+  #copy(intent: OperationIntent, inside: readonly MovementResult[], at: number): void {
+    if (inside.length === 0) return;
+    const { operation, userId } = intent;
+    const lines = inside.map(({ item, delta, location }) => [item, delta / 1000, location] as const);
+    const copied = this.twin.call('apply', intentOf('add', lines, { operation, userId, allowNewCode: true }), at);
+    for (const [index, { seq }] of copied.entries()) {
+      const { undoes } = inside[index] ?? {};
+      const undone = undoes === undefined ? null : this.seqs.indexOf(undoes);
+      this.twin.database.run('UPDATE movement SET kind = ?, undoes = ? WHERE seq = ?', intent.kind, undone, seq);
+    }
+  }
+
+  /** A result or a movement of the twin with the numbers that the whole has for its movements. */
+  #asTold({ seq, undoes, ...result }: MovementResult | Movement) {
+    return {
+      ...result,
+      seq: this.seqs[seq],
+      ...(undoes === undefined ? {} : { undoes: this.seqs[undoes] }),
+    };
+  }
+
+  /** The same of a refusal: the numbers that it names. */
+  #refusalAsTold({ code, message, details }: Refusal): Refusal {
+    const told = (text: string) =>
+      text.replace(
+        /(movement |last movement at \w+ is )(\d+)/gi,
+        (_, words, seq) => `${words}${this.seqs[Number(seq)]}`,
+      );
+    return {
+      code,
+      message: told(message),
+      details: details.hint === undefined ? details : { hint: told(details.hint) },
+    };
   }
 
   /** What clara is shown, and what she would be if there were nothing else. */
@@ -249,7 +337,7 @@ class Pair {
     const twin = ask(this.twin, null, query.user === 'nobody' ? 'dora' : query.user);
     if ('code' in twin) return { told, expected: twin };
     const expected = twin.map(({ movements, cursor }) => ({
-      movements: movements.map((moved) => ({ ...moved, seq: this.seqs[moved.seq] })),
+      movements: movements.map((moved) => this.#asTold(moved)),
       cursor: cursor && encode(this.seqs[Number(decode(cursor))]),
     }));
     return { told, expected };
@@ -268,7 +356,7 @@ class Pair {
       return movements;
     };
     const told = ask(this.whole, this.scope, this.seqs[after] ?? 0);
-    const expected = ask(this.twin, null, after).map((moved) => ({ ...moved, seq: this.seqs[moved.seq] }));
+    const expected = ask(this.twin, null, after).map((moved) => this.#asTold(moved));
     return { told, expected };
   }
 

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { OperationIntent } from '../../src/model/stock.ts';
 import { openStore } from '../../src/store/open.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
-import { storeContract } from './contract.ts';
-import { apiTokenOf, intentOf, note, sessionOf } from './intent.ts';
+import { refusalOf, storeContract } from './contract.ts';
+import { apiTokenOf, countOf, intentOf, moveOf, note, sessionOf, undoOf } from './intent.ts';
 
 storeContract('sqlite', (folder) => openStore(`sqlite:${join(folder, 'inv.db')}`, { exclusive: true }));
 
@@ -88,6 +89,7 @@ describe('an sqlite store', () => {
     const store = await open();
     await store.addUser(note, 'anna', 'clerk', null, 1);
     await store.addSession(note, sessionOf('a', 1, 1), 9, 0);
+    for (const item of ['Soap', 'Soap', 'Towel']) await store.apply(intentOf('add', [[item, 5]]), 1);
     await store.close();
     const database = new DatabaseSync(path);
     database.exec(`
@@ -95,12 +97,16 @@ describe('an sqlite store', () => {
       ALTER TABLE user DROP COLUMN throttle; ALTER TABLE user DROP COLUMN certificates_from; ALTER TABLE user DROP COLUMN limited;
       ALTER TABLE location DROP COLUMN archived_at; DROP INDEX item_category; ALTER TABLE item DROP COLUMN category_key;
       CREATE INDEX item_category ON item (category, key) WHERE category IS NOT NULL;
-      ALTER TABLE meta DROP COLUMN nobodys_throttle; PRAGMA user_version = 1`);
+      ALTER TABLE meta DROP COLUMN nobodys_throttle; ALTER TABLE balance DROP COLUMN seq; DROP INDEX movement_undoes;
+      PRAGMA user_version = 1`);
     database.close();
     const migrated = await open();
     expect(await migrated.sessions(1)).toMatchObject([{ id: 'a', userId: 1, source: null }]);
     await migrated.addApiToken(note, apiTokenOf('t', 1, 1), 9, 0);
     expect(await migrated.apiTokens()).toMatchObject([{ id: 't' }]);
+    const moved = refusalOf(migrated.apply(countOf('Soap', 4, { ifSeq: 1 }), 1));
+    expect(await moved).toMatchObject({ code: 'conflict', message: 'Stock moved since: +5 by anna at 00:00 UTC.' });
+    expect(await migrated.apply(countOf('Soap', 4, { ifSeq: 2 }), 1)).toMatchObject([{ delta: -6000 }]);
     await migrated.close();
   });
 
@@ -130,6 +136,26 @@ describe('an sqlite store', () => {
     expect(await server.apply(intentOf('add', [['Soap', 1]]), 1)).toMatchObject([{ seq: 3, balance: 3000 }]);
     await told;
     await server.close();
+  });
+
+  test('says that stock is low of what makes it so: takes, counts and undone adds, not of moves, nor of undone ones', async () => {
+    const store = await open();
+    await store.addUser(note, 'anna', 'clerk', null, 1);
+    await store.addLocation(note, 'cellar');
+    await store.apply(intentOf('add', [['Soap', 5]]), 1); // 1
+    const beside = new DatabaseSync(path);
+    beside.exec("UPDATE item SET low_at = 4000 WHERE name = 'Soap'");
+    beside.close();
+    const lows = async (intent: OperationIntent) => (await store.apply(intent, 2)).map(({ low }) => low);
+    expect(await lows(moveOf([['Soap', 3, 'main', 'cellar']]))).toEqual([false, false]); // 2, 3
+    expect(await lows(undoOf(2))).toEqual([false, false]); // 4, 5
+    expect(await lows(countOf('Soap', 4))).toEqual([true]); // 6
+    expect(await lows(countOf('Soap', 3))).toEqual([false]); // 7
+    expect(await lows(intentOf('add', [['Soap', 2]]))).toEqual([false]); // 8
+    const undo = undoOf(8);
+    expect(await lows(undo)).toEqual([true]);
+    expect(await lows(undo)).toEqual([true]);
+    await store.close();
   });
 
   test('notices an outside change without being asked', async () => {

@@ -7,7 +7,8 @@ import { whoami } from '../../command/whoami.ts';
 import { Failure, failures } from '../../model/failure.ts';
 import { parseName } from '../../model/name.ts';
 import { InputEnd, type LineReader, openLineReader } from '../terminal.ts';
-import { parseNumber, print } from './remote.ts';
+import { parseNumber } from './pairs.ts';
+import { print } from './remote.ts';
 import { withSession } from './session.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
 

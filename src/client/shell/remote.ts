@@ -7,6 +7,7 @@ import { formatEnrolmentLink } from '../../model/enrolment-link.ts';
 import type { Endpoint } from '../connect.ts';
 import { fingerprintOf } from '../connect.ts';
 import { openScreen } from '../terminal.ts';
+import { parseNumber, readPairs } from './pairs.ts';
 import { withSession } from './session.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
 
@@ -19,35 +20,40 @@ export type Perform = (params: Record<string, unknown>, options: Readonly<Record
  */
 export function addRemote(shell: Shell, command: Command, perform?: Perform): Words | undefined {
   if (!command.shell) return undefined;
-  const { words, options = {}, examples } = command.shell;
+  const { words, pairs, options = {}, mandatory = [], examples } = command.shell;
   const line = subcommand(shell.program, command.name.split('.'), command.summary);
   const fields = fieldsOf(command);
   const positional = words.map((word) => word.replace(/[<>[\].]/g, ''));
   for (const [at, name] of positional.entries()) {
-    line.argument(words[at] ?? '', fields.get(name)?.description);
+    line.argument(words[at] ?? '', pairs ? pairsDescription : fields.get(name)?.description);
   }
   for (const [name, field] of fields) {
-    if (positional.includes(name) || field.kind === 'array') continue;
+    if (positional.includes(name) || field.kind === 'array' || (pairs && inPairs.has(name))) continue;
     const flag = `--${options[name] ?? name}`;
     const option = new Option(field.kind === 'boolean' ? flag : `${flag} <${name}>`, field.description);
     // An operation is required on the wire, and made here for whoever does not repeat one.
-    line.addOption(option.makeOptionMandatory(field.required && name !== 'operation'));
+    line.addOption(option.makeOptionMandatory((field.required && name !== 'operation') || mandatory.includes(name)));
     if (field.isNullable) line.addOption(new Option(flag.replace('--', '--no-'), 'take it away'));
   }
   line.addHelpText('after', examplesText(examples));
   line.action(async (...given: unknown[]) => {
-    const params: Record<string, unknown> = {};
-    for (const [at, name] of positional.entries()) put(params, name, fields.get(name), given[at]);
+    let params: Record<string, unknown> = {};
+    if (!pairs) for (const [at, name] of positional.entries()) put(params, name, fields.get(name), given[at]);
     const opts: Record<string, unknown> = line.opts();
     for (const [name, field] of fields) {
       if (!positional.includes(name)) put(params, name, field, opts[camelCase(options[name] ?? name)]);
     }
+    if (pairs && isWords(given[0])) params = { ...(await readPairs(given[0], pairs, params)) };
     if (fields.has('operation')) params['operation'] ??= v7();
     checkParams(command, params); // Here first: a slip of the hand costs no round trip.
     await (perform ? perform(params, opts) : run(shell, command, params));
   });
   return line;
 }
+
+const pairsDescription = 'pairs of an item and a quantity, or - to read them from standard input, one to a line';
+/** The parameters that pairs are made of. */
+const inPairs: ReadonlySet<string> = new Set(['item', 'quantity']);
 
 /** Asks once and prints the answer. */
 export async function run(shell: Shell, command: Command, params: Record<string, unknown>): Promise<void> {
@@ -104,9 +110,8 @@ function put(params: Record<string, unknown>, name: string, field: Field | undef
   else params[name] = field?.kind === 'number' && typeof given === 'string' ? parseNumber(given) : given;
 }
 
-/** Numbers are typed in full: "1e3", "12x" and what no number holds exactly stay text, which the schema then refuses. */
-export function parseNumber(text: string): number | string {
-  return text.length <= 17 && /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+function isWords(given: unknown): given is readonly string[] {
+  return Array.isArray(given); // Of what commander gives, only the words of a variadic argument are a list.
 }
 
 function camelCase(flag: string): string {

@@ -27,11 +27,12 @@ export interface MovementRow {
   readonly operation: Uint8Array;
   readonly change: string | null;
   readonly flags: number;
+  readonly undoes: number | null;
 }
 
 /** The columns of a `MovementRow`, from movement and user. */
 export const movementColumns =
-  'movement.seq, at, kind, item, location, delta, balance, user.name AS user, note, operation, change, flags';
+  'movement.seq, at, kind, item, location, delta, balance, user.name AS user, note, operation, change, flags, undoes';
 
 /** As `Store.history`. */
 export function readHistory(database: Database, query: HistoryQuery): HistoryPage {
@@ -140,9 +141,11 @@ function selectRows(
 }
 
 /** The movement in a row, as somebody in this scope may know it. */
-export function movementOf({ flags, operation, change, ...row }: MovementRow, scope: Scope): Movement {
+export function movementOf({ flags, operation, change, undoes, ...row }: MovementRow, scope: Scope): Movement {
   const changed = change === null ? null : parseChange(JSON.parse(change));
-  return { ...row, operation: formatOperationId(operation), change: changed, low: isLow(flags, scope) };
+  const undone = undoes === null ? undefined : { undoes };
+  const low = isLow(flags, scope);
+  return { ...row, operation: formatOperationId(operation), change: changed, low, ...undone };
 }
 
 /** The first movement at or after a time, by binary search: an index on time would cost every write. */

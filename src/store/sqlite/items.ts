@@ -41,7 +41,8 @@ export class Items {
   readonly #database: Database;
   readonly #idByKey = new Map<string, number>();
   readonly #byId = new Map<number, StockedItem>();
-  readonly #dirty = new Map<StockedItem, Set<number>>();
+  /** By item, the locations whose balances differ from the file, each with its last movement. */
+  readonly #dirty = new Map<StockedItem, Map<number, number>>();
 
   constructor(database: Database) {
     this.#database = database;
@@ -55,6 +56,11 @@ export class Items {
       if (id === undefined) return undefined;
       this.#idByKey.set(key, id);
     }
+    return this.get(id);
+  }
+
+  /** The item with this id, which is one that a movement has. */
+  get(id: number): StockedItem {
     return this.#byId.get(id) ?? this.#load(id);
   }
 
@@ -79,24 +85,33 @@ export class Items {
     this.#idByKey.delete(key);
   }
 
-  /** Says that the item's total and its balance at this location differ from the file. */
-  touch(item: StockedItem, locationId: number): void {
+  /** Says that the item's total and its balance at this location differ from the file, by the movement `seq`. */
+  touch(item: StockedItem, locationId: number, seq: number): void {
     const touched = this.#dirty.get(item);
-    if (touched) touched.add(locationId);
-    else this.#dirty.set(item, new Set([locationId]));
+    if (touched) touched.set(locationId, seq);
+    else this.#dirty.set(item, new Map([[locationId, seq]]));
+  }
+
+  /** The last movement of the item's balance at a location; 0 when there was none. */
+  lastSeq(item: StockedItem, locationId: number): number {
+    const seq = this.#dirty.get(item)?.get(locationId);
+    if (seq !== undefined) return seq;
+    const sql = 'SELECT seq FROM balance WHERE item_id = ? AND location_id = ?';
+    return this.#database.get<{ seq: number }>(sql, item.id, locationId)?.seq ?? 0;
   }
 
   /** Writes every touched total and balance. */
   flush(): void {
     for (const [item, locations] of this.#dirty) {
       this.#database.run('UPDATE item SET total = ? WHERE id = ?', item.total, item.id);
-      for (const location of locations) {
+      for (const [location, seq] of locations) {
         this.#database.run(
-          `INSERT INTO balance (item_id, location_id, quantity) VALUES (?, ?, ?)
-           ON CONFLICT DO UPDATE SET quantity = excluded.quantity`,
+          `INSERT INTO balance (item_id, location_id, quantity, seq) VALUES (?, ?, ?, ?)
+           ON CONFLICT DO UPDATE SET quantity = excluded.quantity, seq = excluded.seq`,
           item.id,
           location,
           item.balances.get(location) ?? 0,
+          seq,
         );
       }
     }

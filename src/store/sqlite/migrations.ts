@@ -202,6 +202,13 @@ const migrations: readonly string[] = [
   CREATE INDEX item_category ON item (category_key, key) WHERE category_key IS NOT NULL;
   -- An archived location keeps its name, its movements and its balances, which are 0.
   ALTER TABLE location ADD COLUMN archived_at INTEGER;
+  -- The last movement of this balance.
+  ALTER TABLE balance ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;
+  UPDATE balance SET seq = last.seq
+  FROM (SELECT item_id, location_id, max(seq) AS seq FROM movement GROUP BY item_id, location_id) AS last
+  WHERE balance.item_id = last.item_id AND balance.location_id = last.location_id;
+  -- What was undone, and that nothing is undone twice. Partial, so that other movements do not pay for it.
+  CREATE UNIQUE INDEX movement_undoes ON movement (undoes) WHERE undoes IS NOT NULL;
   `,
 ];
 

@@ -1,10 +1,9 @@
 import type { LedgerRecord } from '../../model/ledger.ts';
-import type { Thousandths } from '../../model/quantity.ts';
-import type { Location, MovementResult, OperationIntent } from '../../model/stock.ts';
+import type { MovementResult, OperationIntent } from '../../model/stock.ts';
 import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
-import type { StockedItem } from './items.ts';
 import type { Ledger } from './ledger.ts';
+import type { Step } from './plan.ts';
 
 const createdFlag = 1;
 /** The movement took the total of its item to or below the low-stock threshold. */
@@ -17,21 +16,6 @@ export function isLow(flags: number, scope: Scope): boolean {
   return scope === null && (flags & lowFlag) !== 0;
 }
 
-/** What one line of an operation does, decided but not yet written. */
-export interface Step {
-  readonly item: StockedItem;
-  readonly location: Location;
-  readonly delta: Thousandths;
-  readonly balance: Thousandths;
-  /** The item was not there at all. */
-  readonly created: boolean;
-  /** The item was not there for the one who asks: not at all, or not in their scope. */
-  readonly appeared: boolean;
-  /** The item was never at this location. */
-  readonly isFirst: boolean;
-  readonly low: boolean;
-}
-
 /** Appends one decided step to the ledger. */
 export function insertMovement(
   database: Database,
@@ -39,7 +23,7 @@ export function insertMovement(
   intent: OperationIntent,
   operation: Uint8Array,
   user: string,
-  { item, location, delta, balance, created, appeared, low }: Step,
+  { item, location, delta, balance, created, appeared, low, seen, undoes }: Step,
   at: number,
 ): MovementResult {
   const record: LedgerRecord = {
@@ -55,16 +39,16 @@ export function insertMovement(
     locationId: location.id,
     note: intent.note,
     operation: intent.operation,
-    seen: null,
+    seen,
     seq: ledger.size + 1,
     source: intent.source,
-    undoes: null,
+    undoes,
     user,
   };
   database.run(
     `INSERT INTO movement (seq, at, user_id, credential, source, operation, kind, item_id, item, location_id, location,
-       delta, balance, note, flags, hash)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       delta, balance, note, seen, undoes, flags, hash)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     record.seq,
     at,
     intent.userId,
@@ -79,18 +63,21 @@ export function insertMovement(
     delta,
     balance,
     record.note,
+    seen,
+    undoes,
     (created ? createdFlag : appeared ? appearedFlag : 0) | (low ? lowFlag : 0),
     ledger.append(record),
   );
   return {
     item: item.name,
     location: location.name,
-    quantity: Math.abs(delta),
+    delta,
     balance,
     seq: record.seq,
     at,
     created: appeared,
     low: low && intent.scope === null,
+    ...(undoes === null ? undefined : { undoes }),
   };
 }
 
@@ -101,6 +88,7 @@ interface MovementRow {
   readonly location: string;
   readonly delta: number;
   readonly balance: number;
+  readonly undoes: number | null;
   readonly flags: number;
 }
 
@@ -112,18 +100,20 @@ export function findMovementResults(
   scope: Scope,
 ): readonly MovementResult[] {
   const rows = database.all<MovementRow>(
-    'SELECT seq, at, item, location, delta, balance, flags FROM movement WHERE seq BETWEEN ? AND ? ORDER BY seq',
+    `SELECT seq, at, item, location, delta, balance, undoes, flags FROM movement
+     WHERE seq BETWEEN ? AND ? ORDER BY seq`,
     firstSeq,
     firstSeq + lines - 1,
   );
-  return rows.map(({ seq, at, item, location, delta, balance, flags }) => ({
+  return rows.map(({ seq, at, item, location, delta, balance, undoes, flags }) => ({
     item,
     location,
-    quantity: Math.abs(delta),
+    delta,
     balance,
     seq,
     at,
     created: (flags & (createdFlag | appearedFlag)) !== 0,
     low: isLow(flags, scope),
+    ...(undoes === null ? undefined : { undoes }),
   }));
 }

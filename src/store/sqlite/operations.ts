@@ -11,10 +11,33 @@ interface OperationRow {
   readonly lines: number;
 }
 
-/** What makes two requests the same operation. Who asks from where is not in it: a retry may come another way. */
-export function hashBody({ kind, lines, note }: OperationIntent): Uint8Array {
-  const keys = lines.map((line) => [canonicalKey(line.item), canonicalKey(line.location), line.quantity]);
-  return sha256(JSON.stringify([kind, keys, note]));
+/**
+ * What makes two requests the same operation. Who asks from where is not in it: a retry may come another way. Each form
+ * is for ever, because the hashes are.
+ */
+export function hashBody(intent: OperationIntent): Uint8Array {
+  return sha256(JSON.stringify([intent.kind, bodyOf(intent), intent.note]));
+}
+
+function bodyOf(intent: OperationIntent): readonly unknown[] {
+  switch (intent.kind) {
+    case 'add':
+    case 'take':
+      return intent.lines.map(({ item, location, quantity }) => [canonicalKey(item), canonicalKey(location), quantity]);
+    case 'move':
+      return intent.lines.map(({ item, from, to, quantity }) => [
+        canonicalKey(item),
+        canonicalKey(from),
+        canonicalKey(to),
+        quantity,
+      ]);
+    case 'count': {
+      const { item, location, quantity } = intent.line;
+      return [canonicalKey(item), canonicalKey(location), quantity, intent.ifSeq];
+    }
+    case 'undo':
+      return [intent.seq];
+  }
 }
 
 /** What an operation that was applied before did then. Failures: `conflict` when that was something else. */

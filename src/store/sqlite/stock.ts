@@ -1,18 +1,28 @@
 import { Failure } from '../../model/failure.ts';
 import type { ItemEdit, ItemIntent } from '../../model/item.ts';
-import { quantityMax } from '../../model/limits.ts';
 import { canonicalKey } from '../../model/name.ts';
-import { assertPrecision, formatQuantity, quantityThousandthsMax, type Thousandths } from '../../model/quantity.ts';
-import type { Location, MovementResult, OperationIntent, OperationLine } from '../../model/stock.ts';
+import { assertPrecision } from '../../model/quantity.ts';
+import type {
+  CountIntent,
+  LinesIntent,
+  Location,
+  MoveIntent,
+  MovementResult,
+  OperationIntent,
+  UndoIntent,
+} from '../../model/stock.ts';
 import { isWithin, type Scope } from '../../model/user.ts';
+import { movedSince } from './count.ts';
 import type { Database } from './database.ts';
 import { editItem } from './item-edits.ts';
 import { Items, isVisible, newItem, type StockedItem } from './items.ts';
 import { Ledger } from './ledger.ts';
 import { findLocation } from './locations.ts';
-import { insertMovement, type Step } from './movements.ts';
+import { insertMovement } from './movements.ts';
 import { parseOperationId } from './operation-id.ts';
 import { deleteOperation, findOperation, hashBody, insertOperation } from './operations.ts';
+import { Plan, type Step } from './plan.ts';
+import { assertMayUndo, findUndone, type Undone } from './undo.ts';
 import { unknownItem } from './unknown-item.ts';
 
 /** The only write path of stock: operations come in, movements are appended, balances follow. */
@@ -32,19 +42,23 @@ export class Stock {
   /** As `Store.apply`, inside a transaction. A `Failure` leaves no trace; any other error spoils the transaction. */
   apply(intent: OperationIntent, now: number): readonly MovementResult[] {
     // Before the operation is looked up: what somebody did where they may not look any more is not told either.
-    if (intent.scope !== null) for (const line of intent.lines) this.#location(line.location, intent.scope);
+    const undone = intent.kind === 'undo' ? findUndone(this.#database, intent.seq, intent.scope) : [];
+    if (intent.scope !== null && intent.kind !== 'undo') {
+      for (const name of locationsOf(intent)) this.#location(name, intent.scope);
+    }
     const id = parseOperationId(intent.operation);
     const bodyHash = hashBody(intent);
     const firstSeq = this.#ledger.size + 1;
+    const movements = intent.kind === 'undo' ? undone.length : movementsOf(intent);
     // One statement says that the id is new and spends it; looking first would be one more for every operation.
-    const isNew = insertOperation(this.#database, intent.userId, id, bodyHash, firstSeq, intent.lines.length);
+    const isNew = insertOperation(this.#database, intent.userId, id, bodyHash, firstSeq, movements);
     if (!isNew) return findOperation(this.#database, intent, id, bodyHash);
-    const steps = this.#planOrForget(intent, id);
+    const steps = this.#planOrForget(intent, undone, id, now);
     const at = this.#ledger.timeFor(now);
     const user = this.#userName(intent.userId);
     return steps.map((step) => {
       if (step.created) this.#items.add(step.item);
-      this.#items.touch(step.item, step.location.id);
+      this.#items.touch(step.item, step.location.id, this.#ledger.size + 1);
       return insertMovement(this.#database, this.#ledger, intent, id, user, step, at);
     });
   }
@@ -78,61 +92,85 @@ export class Stock {
     this.#users.clear();
   }
 
-  /** As `#plan`; a refusal gives the operation's id back. */
-  #planOrForget(intent: OperationIntent, id: Uint8Array): readonly Step[] {
+  /** Decides every movement in memory; a refusal takes all of it back, and gives the operation's id back. */
+  #planOrForget(intent: OperationIntent, undone: readonly Undone[], id: Uint8Array, now: number): readonly Step[] {
+    const plan = new Plan(intent.scope);
     try {
-      return this.#plan(intent);
+      if (intent.kind === 'undo') this.#planUndo(plan, intent, undone, now);
+      else if (intent.kind === 'move') this.#planMove(plan, intent);
+      else if (intent.kind === 'count') this.#planCount(plan, intent, now);
+      else this.#planLines(plan, intent);
+      return plan.steps;
     } catch (error) {
+      plan.takeBack();
       deleteOperation(this.#database, intent.userId, id);
       throw error;
     }
   }
 
-  /** Decides every line, in order, in memory; takes all of it back when one is refused. */
-  #plan(intent: OperationIntent): readonly Step[] {
-    const steps: Step[] = [];
-    const created = new Map<string, StockedItem>();
-    try {
-      for (const line of intent.lines) {
-        const step = this.#decide(intent, line, created);
-        step.item.total += step.delta;
-        step.item.balances.set(step.location.id, step.balance);
-        steps.push(step);
-      }
-      return steps;
-    } catch (error) {
-      // Backwards, so that the first movement of an item at a location is the last to be taken back.
-      for (const { item, location, delta, balance, isFirst } of steps.toReversed()) {
-        item.total -= delta;
-        if (isFirst) item.balances.delete(location.id);
-        else item.balances.set(location.id, balance - delta);
-      }
-      throw error;
+  #planLines(plan: Plan, intent: LinesIntent): void {
+    const made = new Map<string, StockedItem>();
+    for (const line of intent.lines) {
+      const location = this.#location(line.location, intent.scope);
+      const key = canonicalKey(line.item);
+      const known = this.#items.find(key) ?? made.get(key);
+      const appeared = known === undefined || !isVisible(known, intent.scope);
+      if (appeared) assertMayAppear(this.#database, intent, line.item, key);
+      const item = known ?? newItem(line.item);
+      if (!known) made.set(key, item);
+      assertPrecision(line.quantity, item.precision, item.name);
+      const delta = intent.kind === 'add' ? line.quantity : -line.quantity;
+      plan.add({ item, location, delta, created: !known, appeared, isLeg: false, seen: null, undoes: null });
     }
   }
 
-  #decide(intent: OperationIntent, line: OperationLine, created: Map<string, StockedItem>): Step {
-    const location = this.#location(line.location, intent.scope);
-    const key = canonicalKey(line.item);
-    const known = this.#items.find(key) ?? created.get(key);
-    const appeared = known === undefined || !isVisible(known, intent.scope);
-    if (appeared) assertMayAppear(this.#database, intent, line.item, key);
-    const item = known ?? newItem(line.item);
-    if (!known) created.set(key, item);
-    if (item.isArchived) {
-      throw new Failure('conflict', `${item.name} is archived.`, {
-        hint: 'A manager can bring it back: secure-inv item restore',
+  #planMove(plan: Plan, intent: MoveIntent): void {
+    for (const line of intent.lines) {
+      const from = this.#location(line.from, intent.scope);
+      const to = this.#location(line.to, intent.scope);
+      if (from.id === to.id) {
+        throw new Failure('bad-params', `from and to are both ${to.name}: nothing would move.`, {
+          hint: 'See where there is room: secure-inv location list',
+        });
+      }
+      const item = this.#knownItem(line.item, intent.scope);
+      assertPrecision(line.quantity, item.precision, item.name);
+      plan.add({ ...unchanged, item, location: from, delta: -line.quantity, isLeg: true });
+      plan.add({ ...unchanged, item, location: to, delta: line.quantity, isLeg: true });
+    }
+  }
+
+  #planCount(plan: Plan, { line, ifSeq, scope }: CountIntent, now: number): void {
+    const location = this.#location(line.location, scope);
+    const item = this.#knownItem(line.item, scope);
+    assertPrecision(line.quantity, item.precision, item.name);
+    const last = this.#items.lastSeq(item, location.id);
+    if (ifSeq !== null && ifSeq > this.#ledger.size) {
+      throw new Failure('bad-params', `ifSeq is ${ifSeq}, and there is no such movement yet.`, {
+        hint: 'Give the last one that you saw: secure-inv history, or "seq" of secure-inv view --json',
       });
     }
-    assertPrecision(line.quantity, item.precision, item.name);
-    const delta = intent.kind === 'add' ? line.quantity : -line.quantity;
-    const balance = (item.balances.get(location.id) ?? 0) + delta;
-    if (balance < 0) throw outOfStock(item, location, line.quantity);
-    const total = item.total + delta;
-    if (total > quantityThousandthsMax) throw tooMany(item, intent.scope);
-    const low = item.lowAt !== null && item.total > item.lowAt && total <= item.lowAt;
-    const isFirst = !item.balances.has(location.id);
-    return { item, location, delta, balance, created: !known, appeared, isFirst, low };
+    if (ifSeq !== null && last > ifSeq) throw movedSince(this.#database, item, location, { ifSeq, last, now });
+    const delta = line.quantity - (item.balances.get(location.id) ?? 0);
+    plan.add({ ...unchanged, item, location, delta, seen: last });
+  }
+
+  #planUndo(plan: Plan, intent: UndoIntent, undone: readonly Undone[], now: number): void {
+    assertMayUndo(this.#database, intent, undone, now);
+    for (const { seq, kind, item_id, location_id, delta } of undone) {
+      const item = this.#items.get(item_id);
+      const location = this.#locationOf(location_id);
+      assertPrecision(Math.abs(delta), item.precision, item.name);
+      // 0 − 0 is 0, where −0 is another number.
+      plan.add({ ...unchanged, item, location, delta: 0 - delta, isLeg: kind === 'move', undoes: seq });
+    }
+  }
+
+  /** An item that is there already. Failures: `not-found`, also for one that the scope does not show. */
+  #knownItem(name: string, scope: Scope): StockedItem {
+    const item = this.#items.find(canonicalKey(name));
+    if (item && isVisible(item, scope)) return item;
+    throw unknownItem(this.#database, name, scope);
   }
 
   #location(name: string, scope: Scope): Location {
@@ -142,6 +180,16 @@ export class Stock {
     // Only under its own name: the spellings that find it are without number.
     this.#locations.set(location.name, location);
     return location;
+  }
+
+  /** The location of a movement that is there. Failures: `conflict` when it is archived. */
+  #locationOf(id: number): Location {
+    const sql = 'SELECT id, name, archived_at FROM location WHERE id = ?';
+    const { name, archived_at } = this.#database.one<{ name: string; archived_at: number | null }>(sql, id);
+    if (archived_at === null) return { id, name };
+    throw new Failure('conflict', `The location ${name} is archived.`, {
+      hint: 'A manager can bring it back: secure-inv location add',
+    });
   }
 
   #userName(id: number): string {
@@ -154,26 +202,28 @@ export class Stock {
   }
 }
 
+/** What most movements of an item that is there already have in common. */
+const unchanged = { created: false, appeared: false, isLeg: false, seen: null, undoes: null } as const;
+
+/** Every location that an operation names, in the order in which they are looked at. */
+function locationsOf(intent: Exclude<OperationIntent, UndoIntent>): readonly string[] {
+  if (intent.kind === 'count') return [intent.line.location];
+  if (intent.kind === 'move') return intent.lines.flatMap(({ from, to }) => [from, to]);
+  return intent.lines.map(({ location }) => location);
+}
+
+/** How many movements an operation makes. */
+function movementsOf(intent: Exclude<OperationIntent, UndoIntent>): number {
+  if (intent.kind === 'count') return 1;
+  return intent.kind === 'move' ? 2 * intent.lines.length : intent.lines.length;
+}
+
 /** Only an add makes an item be there, and not by a slip of the scanner. Failures: `not-found`. */
-function assertMayAppear(database: Database, intent: OperationIntent, name: string, key: string): void {
-  if (intent.kind !== 'add') {
-    throw unknownItem(database, name, intent.scope);
-  }
+function assertMayAppear(database: Database, intent: LinesIntent, name: string, key: string): void {
+  if (intent.kind !== 'add') throw unknownItem(database, name, intent.scope);
   if (/^\d+$/.test(key) && !intent.allowNewCode) {
     throw new Failure('not-found', `No item ${JSON.stringify(name)}; it looks like a scanned code.`, {
       hint: 'Scan it again. If it is a new item, add it with --new.',
     });
   }
-}
-
-function outOfStock(item: StockedItem, location: Location, asked: Thousandths): Failure {
-  const left = formatQuantity(item.balances.get(location.id) ?? 0);
-  return new Failure('out-of-stock', `Only ${left} ${item.name} at ${location.name}; ${formatQuantity(asked)} asked.`);
-}
-
-function tooMany(item: StockedItem, scope: Scope): Failure {
-  const most = quantityMax.toLocaleString('en');
-  // How many there are elsewhere is not for somebody limited.
-  const now = scope === null ? ` (${item.name} has ${formatQuantity(item.total)})` : '';
-  return new Failure('bad-params', `An item may have at most ${most} in all locations${now}.`);
 }
