@@ -114,7 +114,8 @@ folder if that is called \`config\`, and otherwise at the file's own folder.
 ${formatTable(['key', 'meaning', 'default', 'allowed', 'environment', 'a change takes effect'], rows)}
 
 A running server does not read its configuration again yet: restart it after any change. Then \`live\` keys will take effect
-by a reload as well, \`restart\` keys only by a restart.
+by a reload as well, \`restart\` keys only by a restart. It does follow the certificates in \`certs.folder\` and the token
+keys beside the store, but not the files of \`notify\`: restart it after a change of those, too.
 `;
 }
 

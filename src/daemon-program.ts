@@ -3,7 +3,15 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from './config/problem.ts';
 import { checkServerConfig, flagName, type LoadedServerConfig, loadServerConfig } from './config/server.ts';
 import { type ServerConfig, serverSettings } from './config/server-schema.ts';
-import { assertCoversName, type Daemon, makeAdministratorLink, openDaemon, rotateTokenKeys } from './daemon.ts';
+import {
+  assertCoversName,
+  checkNotify,
+  type Daemon,
+  makeAdministratorLink,
+  openDaemon,
+  rotateTokenKeys,
+  tryNotify,
+} from './daemon.ts';
 import { Failure } from './model/failure.ts';
 import { hasCertificates } from './pki/issue.ts';
 import { loadServerCertificates } from './pki/server-certificates.ts';
@@ -49,6 +57,12 @@ export async function run(argv: readonly string[]): Promise<void> {
       '\nExamples:\n  secure-invd keys rotate\n  secure-invd keys rotate --config /etc/secure-inv/server.jsonc',
     )
     .action(async () => printRotation(load(program)));
+  const notify = program.command('notify').description('Work with the webhooks that are told of low stock.');
+  notify
+    .command('test')
+    .description('Send a test message to every webhook, signed as all are, and tell whether it was taken.')
+    .addHelpText('after', '\nExample:\n  secure-invd notify test')
+    .action(async () => printTrials(load(program)));
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -126,6 +140,7 @@ async function check(program: Command): Promise<void> {
   const { folder } = loaded.config.certs;
   const isFirst = !(await hasCertificates(folder));
   if (!isFirst) assertCoversName(loaded.config, await loadServerCertificates(folder));
+  await checkNotify(loaded.config);
   const isThere = existsSync(loaded.file);
   process.stdout.write(`${loaded.file} ${isThere ? 'is right' : 'does not exist: the defaults hold'}.\n`);
   process.stdout.write(
@@ -165,6 +180,19 @@ async function printRotation(config: ServerConfig): Promise<void> {
       '',
     ].join('\n'),
   );
+}
+
+async function printTrials(config: ServerConfig): Promise<void> {
+  const trials = await tryNotify(config);
+  for (const [at, { host, outcome }] of trials.entries()) {
+    const how = outcome.isDelivered ? 'has taken the message' : `has not taken the message: ${outcome.reason}`;
+    process.stdout.write(`notify.webhooks[${at}] (${host}) ${how}.\n`);
+  }
+  const failed = trials.filter(({ outcome }) => !outcome.isDelivered).length;
+  if (failed === 0) return;
+  throw new Failure('unreachable', `${failed} of ${trials.length} webhooks cannot be told of low stock.`, {
+    hint: 'See to the receiver, or correct notify.webhooks and notify.ca; src/wire/README.md says what a receiver answers.',
+  });
 }
 
 function explain(error: unknown): number {

@@ -19,6 +19,12 @@ import { writeFileAtomically } from './file/private-file.ts';
 import type { ClientTrust } from './model/client-trust.ts';
 import { formatEnrolmentLink } from './model/enrolment-link.ts';
 import { Failure } from './model/failure.ts';
+import { formatQuantity } from './model/quantity.ts';
+import { Notifier } from './notify/notifier.ts';
+import { openOwnSecret, readSecret } from './notify/secret.ts';
+import { type Trial, tryWebhooks } from './notify/trial.ts';
+import { loadTrust } from './notify/trust.ts';
+import { Webhook, webhookKey } from './notify/webhook.ts';
 import { issueForKey } from './pki/client-issuer.ts';
 import { ensureCertificates } from './pki/issue.ts';
 import { LiveCertificates } from './pki/live-certificates.ts';
@@ -69,8 +75,10 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
     });
     opened.defer(() => certificates.close());
     assertCoversName(config, certificates.current);
-    const store = await openStore(config.store, { exclusive: true });
+    const store = await openStore(config.store, { exclusive: true, webhooks: config.notify.webhooks.map(webhookKey) });
     opened.defer(() => store.close());
+    const notifier = await openNotifier(config, store, log, now);
+    opened.defer(() => notifier.close());
     const audit = new AuditLog(store, config.audit.days, now, (error) => log.error({ err: error }, 'cannot audit'));
     opened.defer(() => audit.close());
     const keys = await LiveKeyRing.open(keyFile(config), now, {
@@ -95,7 +103,8 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
       async state() {
         const { ends, warnings } = await certificates.state();
         const { connections } = listener;
-        return { node: process.versions.node, connections, certificates: ends, warnings };
+        const all = [...warnings, ...(await notifier.warnings())];
+        return { node: process.versions.node, connections, certificates: ends, warnings: all };
       },
       reload: () => reloadAll(certificates, keys),
     };
@@ -160,6 +169,59 @@ async function openAuthentication(
         'login ended: one of its refresh tokens was used a second time, so somebody else may have it',
       ),
   };
+}
+
+/** Tells whoever looks after the stock when an item gets low: in the log, and by webhook. Failures: as `checkNotify`. */
+async function openNotifier(config: ServerConfig, store: Store, log: Logger, now: () => number): Promise<Notifier> {
+  const webhooks = await openWebhooks(config);
+  const notifier = new Notifier(
+    { webhooks, store, now },
+    {
+      onFailing: (webhook, reason) => log.warn({ webhook, reason }, 'a webhook does not take messages; they wait'),
+      onRecovered: (webhook) => log.info({ webhook }, 'a webhook takes messages again'),
+      onTry: (webhook, id, attempt, reason) => log.debug({ webhook, id, attempt, reason }, 'sent to a webhook'),
+      onForgotten: (count) => log.error({ count }, 'messages to webhooks were given up: they waited for too long'),
+      onError: (error) => log.error({ err: error }, 'cannot look after the messages to webhooks'),
+    },
+  );
+  store.onLowStock(({ movements, dropped }) => {
+    for (const { item, location, balance, quantity, lowAt, seq, user } of movements) {
+      const shown = {
+        balance: formatQuantity(balance),
+        quantity: formatQuantity(quantity),
+        lowAt: formatQuantity(lowAt),
+      };
+      log.warn({ item, location, ...shown, seq, user }, 'low stock');
+    }
+    if (dropped > 0) log.error({ count: dropped }, 'messages to webhooks were given up: too many wait');
+    notifier.wake();
+  });
+  return notifier;
+}
+
+async function openWebhooks(config: ServerConfig): Promise<readonly Webhook[]> {
+  const { webhooks, secretFile, ca } = config.notify;
+  if (webhooks.length === 0) return []; // And no secret is made, and no authority loaded.
+  const ownSecret = join(dataFolder(config), 'webhook-secret');
+  const secret = secretFile === '' ? await openOwnSecret(ownSecret) : await readSecret(secretFile);
+  const trust = await loadTrust(ca);
+  return webhooks.map((url) => new Webhook(url, { secret, trust }));
+}
+
+/** Looks at the files that webhooks need and that are not the server's to make. Failures: `bad-params` naming the file. */
+export async function checkNotify({ notify }: ServerConfig): Promise<void> {
+  if (notify.secretFile !== '') await readSecret(notify.secretFile);
+  if (notify.ca !== '') await loadTrust(notify.ca);
+}
+
+/** Sends every webhook a test message, beside a running server or without one. Failures: `bad-params` (no webhook, a file). */
+export async function tryNotify(config: ServerConfig): Promise<readonly Trial[]> {
+  if (config.notify.webhooks.length === 0) {
+    throw new Failure('bad-params', 'No webhook is configured.', {
+      hint: 'List the https URLs of your receivers in notify.webhooks.',
+    });
+  }
+  return tryWebhooks(await openWebhooks(config));
 }
 
 /** Issues from the folder of certificates. What is wrong there is for the operator, who finds it in the log. */

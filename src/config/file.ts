@@ -73,7 +73,15 @@ interface Entry {
 
 function* entriesOf(node: Node, key: string, schema: SchemaNode): Generator<Entry> {
   const value: unknown = getNodeValue(node);
-  if (isSetting(schema)) return yield { key, offset: node.offset, value, saying: judge(schema, value) };
+  if (isSetting(schema)) {
+    const flaws = judge(schema, value);
+    if (flaws.length === 0) yield { key, offset: node.offset, value };
+    for (const { index, value, saying } of flaws) {
+      const place = index === undefined ? node : (node.children?.[index] ?? node);
+      yield { key: index === undefined ? key : `${key}[${index}]`, offset: place.offset, value, saying };
+    }
+    return;
+  }
   if (node.type !== 'object') {
     const saying = ['must be an object', `write { "${Object.keys(schema)[0]}": ... }`] as const;
     return yield { key: key || 'file', offset: node.offset, value, saying };

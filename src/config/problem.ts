@@ -33,10 +33,17 @@ export class ConfigError extends Error {
   }
 }
 
-/** A value as a message shows it: short, on one line. */
+/** What follows the host of a URL, and what precedes it, may be somebody's secret; messages end up in logs. */
+function hideSecrets(text: string): string {
+  return text.replace(/:\/\/([^/?#\\]*@)?([^/?#\\]*)([\s\S]*)$/, (_, user, host: string, rest: string) => {
+    return `://${user ? '...@' : ''}${host}${rest.length > 1 ? `${rest[0]}...` : rest}`;
+  });
+}
+
+/** A value as a message shows it: short, on one line, no URL's secrets in it. */
 export function formatGot(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'an object';
-  const text = JSON.stringify(value) ?? 'nothing';
+  const text = JSON.stringify(typeof value === 'string' ? hideSecrets(value) : value) ?? 'nothing';
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }

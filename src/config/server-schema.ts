@@ -4,10 +4,11 @@ import {
   passwordCharactersMin,
   passwordMemoryKibibytesMin,
   passwordPassesMin,
+  webhooksMax,
 } from '../model/limits.ts';
 import { userNamePattern } from '../model/name.ts';
 import { authModes, issuePolicies } from '../model/user.ts';
-import { oneOf, type Setting, text, whole } from './setting.ts';
+import { oneOf, type Setting, text, urls, whole } from './setting.ts';
 
 // An IPv6 address has two colons or more, so that HOST:PORT is refused.
 const host = '[0-9A-Za-z_-]+(\\.[0-9A-Za-z_-]+)*|[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*){2,}(%[0-9A-Za-z]+)?';
@@ -125,6 +126,29 @@ export const serverSchema = {
       default: 400,
       env: 'SECURE_INV_AUDIT_DAYS',
       reload: 'live',
+    }),
+  },
+  notify: {
+    webhooks: urls(webhooksMax, {
+      doc: 'The URLs that are told when the stock of an item gets low, as src/wire/README.md describes; in the environment and in flags with commas between them. The server sends to these and to no other.',
+      default: [],
+      example: ['https://shop.example.com/hook'],
+      env: 'SECURE_INV_NOTIFY_WEBHOOKS',
+      reload: 'restart',
+    }),
+    secretFile: text(`^(${path})?$`, 'the path of a file, or empty', {
+      doc: 'The file with the secret under which messages to webhooks are signed, closed to others. Empty: webhook-secret beside the store, made when the first webhook is configured. Read at the start only.',
+      default: '',
+      example: 'data/webhook-secret',
+      env: 'SECURE_INV_NOTIFY_SECRET_FILE',
+      reload: 'restart',
+    }),
+    ca: text(`^(${path})?$`, 'the path of a file, or empty', {
+      doc: 'A file with certificates (PEM) of authorities of your own that webhooks are trusted by, beside those that Node.js and the system trust. Empty: none. Read at the start only.',
+      default: '',
+      example: 'certs/shop-ca.pem',
+      env: 'SECURE_INV_NOTIFY_CA',
+      reload: 'restart',
     }),
   },
   log: {

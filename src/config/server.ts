@@ -48,9 +48,12 @@ export function checkServerConfig(source: ConfigSource): {
   const problems = [...read.problems];
   // What a later value overrides must be right all the same.
   for (const text of [...textsInEnvironment(source.env), ...textsInFlags(source.flags ?? {})]) {
-    const saying = judge(text.setting, text.value);
-    if (!saying) given.push(text);
-    else problems.push({ ...text, problem: saying[0], got: formatGot(text.value), fix: saying[1] });
+    const flaws = judge(text.setting, text.value);
+    if (flaws.length === 0) given.push(text);
+    for (const { index, value, saying } of flaws) {
+      const key = index === undefined ? text.key : `${text.key}[${index}]`;
+      problems.push({ ...text, key, problem: saying[0], got: formatGot(value), fix: saying[1] });
+    }
   }
   problems.push(...unknownVariables(source.env));
 
@@ -80,7 +83,13 @@ function shownPath(file: string): string {
 
 function withAbsolutePaths(config: ServerConfig, root: string): ServerConfig {
   const store = `sqlite:${resolve(root, config.store.slice('sqlite:'.length))}`;
-  return { ...config, store, certs: { folder: resolve(root, config.certs.folder) } };
+  const { secretFile, ca } = config.notify;
+  const notify = {
+    ...config.notify,
+    secretFile: secretFile && resolve(root, secretFile),
+    ca: ca && resolve(root, ca),
+  };
+  return { ...config, store, certs: { folder: resolve(root, config.certs.folder) }, notify };
 }
 
 type GivenText = Given & { readonly setting: Setting };

@@ -157,5 +157,26 @@ export const refusalKeysMax = 1000;
 export const refusalRecordsMax = 1_000_000;
 /** Old audit records go in portions that delay nobody. */
 export const auditForgetMax = 500;
+/** More receivers are a distributor's work; each may have a request in flight and a row for each message. */
+export const webhooksMax = 8;
+/** A receiver takes a message into a queue of its own; who needs longer is treated as unreachable. */
+export const webhookSecondsMax = 10;
+/** Between two tries of a message: a moment at first, an hour in the end, because people look after receivers. */
+export const webhookRetrySecondsMin = 1;
+export const webhookRetrySecondsMax = 3600;
+/** A receiver that fails is left alone for up to this long, however many messages wait for it. */
+export const webhookPauseSecondsMax = 60;
+/** Who looks a week later looks into the stock. */
+export const outboxDays = 7;
+/** Some 50 MB. A receiver that is away must not fill the disk that the ledger needs. */
+export const outboxRowsMax = 100_000;
+/** Old messages go in portions that delay nobody. */
+export const outboxForgetMax = 500;
+/** Somebody should see to a receiver that is away for longer than a restart takes. */
+export const webhookWarningMinutes = 60;
+/** A shutdown does not wait for a receiver: what it has not confirmed by then is sent again after the start. */
+export const webhookCloseMillisecondsMax = 1000;
+/** 32 characters of base64url are 192 random bits; a word can be guessed from one signed message. */
+export const webhookSecretCharactersMin = 32;
 /** A client certificate lives 30 days: this is time to ask for the next one, and not so much that nobody looks any more. */
 export const clientCertificateWarningDays = 7;

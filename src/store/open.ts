@@ -4,6 +4,8 @@ import type { Store } from './store.ts';
 export interface OpenOptions {
   /** Serve from this store: take its lock, which only one process can hold. False: make one change beside the server. */
   readonly exclusive: boolean;
+  /** Names the webhooks that are told of low stock; without any, nothing is kept for them. */
+  readonly webhooks?: readonly string[];
 }
 
 /**

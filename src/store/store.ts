@@ -1,5 +1,6 @@
 import type { AuditEntry, AuditQuery, AuditRecord, RefusalCount } from '../model/audit.ts';
 import type { ItemDetails, ItemEdit, ItemIntent } from '../model/item.ts';
+import type { LowStockNews } from '../model/low-stock.ts';
 import type {
   HistoryQuery,
   ItemStock,
@@ -89,6 +90,25 @@ export interface WatchPage {
 export interface AuditPage {
   readonly records: readonly AuditRecord[];
   readonly cursor: string | undefined;
+}
+
+/** A message to a webhook that has not confirmed it yet. */
+export interface Delivery {
+  /** The same at every try. */
+  readonly id: string;
+  readonly body: string;
+  /** How many tries have failed. */
+  readonly attempts: number;
+  /** Not to be sent before this time, milliseconds since 1970. */
+  readonly nextAt: number;
+}
+
+/** What waits for one webhook. */
+export interface WaitingDeliveries {
+  readonly webhook: string;
+  readonly count: number;
+  /** When the oldest was written, milliseconds since 1970. */
+  readonly oldestAt: number;
 }
 
 /** The state of the whole ledger after its last commit (RFC 6962 tree head). */
@@ -224,6 +244,26 @@ export interface Store {
    */
   forgetAudit(before: number, refusalsMax: number, portion: number): Promise<number>;
 
+  // The outbox: `apply` writes into it, in its own transaction, what the webhooks of this store are to be told.
+
+  /** The message to a webhook that is to be sent first. */
+  nextDelivery(webhook: string): Promise<Delivery | undefined>;
+  /** What waits for a webhook may be sent at once: times of a server before, with another clock, bind no other. */
+  hastenDeliveries(webhook: string): Promise<void>;
+  /** The webhook has the message. */
+  endDelivery(id: string): Promise<void>;
+  /** The webhook has not taken the message, which is not to be sent again before `nextAt`. */
+  postponeDelivery(id: string, nextAt: number): Promise<void>;
+  /** Gives up messages from before a time, at most `rowsMax`; says how many. */
+  forgetDeliveries(before: number, rowsMax: number): Promise<number>;
+  /** What waits, by webhook; also for webhooks that the store no longer has. */
+  waitingDeliveries(): Promise<readonly WaitingDeliveries[]>;
+
+  /**
+   * Calls back after a commit in which an item's total fell to or below its threshold; once for each such movement,
+   * and before `apply` resolves.
+   */
+  onLowStock(listener: (news: LowStockNews) => void): void;
   /** Calls back after another process changed this store: what was read from it before may be stale. */
   onOutsideChange(listener: () => void): void;
   /** Calls back with the ledger's size after it grew, once for each commit. Nothing is missed: a later size covers all. */

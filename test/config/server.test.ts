@@ -42,6 +42,7 @@ describe('what the server is configured with', () => {
           token: { accessMinutes: 10, refreshIdleHours: 24, refreshDays: 7 },
         },
         audit: { days: 400 },
+        notify: { webhooks: [], secretFile: '', ca: '' },
         log: { level: 'info', format: 'auto' },
       },
       overrides: [],
@@ -118,6 +119,86 @@ describe('what the server is configured with', () => {
       expect(load(JSON.stringify({ listen: { host, name: host } })).config.listen.name).toBe(host);
     for (const host of ['localhost:7443', '[::1]', 'https://inv', 'a b', 'a..b', '.'])
       expect(problems(JSON.stringify({ listen: { host, name: host } }))).toHaveLength(2);
+  });
+});
+
+describe('webhooks', () => {
+  const key = 'notify.webhooks';
+  const url = 'must be https://HOST/... without user, password, fragment and comma';
+  const fix = 'write for example "https://shop.example.com/hook"';
+  const of = (...webhooks: readonly unknown[]) => JSON.stringify({ notify: { webhooks } });
+
+  test('come through the file, the environment and a flag alike', () => {
+    const list = ['https://a.example/', 'https://10.0.0.1:8443/x?y=z&t[]=%2C', 'https://[::1]/', 'https://b-c.example'];
+    const env = { SECURE_INV_NOTIFY_WEBHOOKS: list.join(', ') };
+    const flags = { [key]: list.join(',') };
+    for (const loaded of [load(of(...list)), load('{}', { env }), load('{}', { flags })])
+      expect(loaded.config.notify.webhooks).toEqual(list);
+    const none = { SECURE_INV_NOTIFY_WEBHOOKS: '' };
+    expect(load(of(...list), { env: none }).config.notify.webhooks).toEqual([]);
+  });
+
+  test.for([
+    'http://a.example/',
+    'HTTPS://a.example/',
+    'https://',
+    'https:///x',
+    'https://clerk@a.example/',
+    'https://:@a.example/',
+    'https://a.example/#x',
+    'https://a.example/a,b',
+    'https://a.example/a b',
+    'https://a.example/\r\nHost: b',
+    'https://a.example\\@b.example/',
+    'https://a.example:70000/',
+    'https://a.example:0/',
+    'https://300.1.1.1/',
+    'https://[::::]/',
+    'https://ä.example/',
+    'file:///etc/passwd',
+    'a.example',
+    '',
+    5,
+    null,
+  ])('are https and nothing but: not %j', (webhook) => {
+    const [problem, ...others] = problems(of('https://good.example/', webhook));
+    expect(others).toEqual([]);
+    expect(problem).toContain(`FILE:1:48 ${key}[1]: ${url} (got `);
+    expect(problem).toContain(`) - ${fix}`);
+  });
+
+  test('that are wrong are told each with its place, and without what may be secret in them', () => {
+    expect(
+      problems(
+        `{ "notify": { "webhooks": [\n  "http://a.example/hush?hush",\n  "https://hush:hush@b.example/#hush", 7] } }`,
+      ),
+    ).toEqual([
+      `FILE:2:3 ${key}[0]: ${url} (got "http://a.example/...") - ${fix}`,
+      `FILE:3:3 ${key}[1]: ${url} (got "https://...@b.example/...") - ${fix}`,
+      `FILE:3:40 ${key}[2]: ${url} (got 7) - ${fix}`,
+    ]);
+    const env = { SECURE_INV_NOTIFY_WEBHOOKS: 'https://a.example/,http://b.example/hush' };
+    expect(problems('{}', { env, flags: { [key]: 'https://a.example/,https://a.example/' } })).toEqual([
+      `SECURE_INV_NOTIFY_WEBHOOKS ${key}[1]: ${url} (got "http://b.example/...") - ${fix}`,
+      `--notify-webhooks ${key}[1]: is there twice (got "https://a.example/") - keep one of the two`,
+    ]);
+    expect(problems('{ "notify": { "webhook": "https://a.example/hush" } }')).toEqual([
+      'FILE:1:15 notify.webhook: is not a known key (got "https://a.example/...") - did you mean notify.webhooks?',
+    ]);
+  });
+
+  test('are a list of at most 8', () => {
+    const list = `must be a list of at most 8 URLs, each ${url.slice('must be '.length)}`;
+    const nine = Array.from({ length: 9 }, (_, at) => `https://${at}.example/`);
+    expect(problems(of(...nine))).toEqual([`FILE:1:23 ${key}: ${list} (got a list) - write 8 or fewer`]);
+    expect(problems('{ "notify": { "webhooks": "https://a.example/hush" } }')).toEqual([
+      `FILE:1:27 ${key}: ${list} (got "https://a.example/...") - write for example ["https://shop.example.com/hook"]`,
+    ]);
+  });
+
+  test('have files whose paths start where all do', () => {
+    const { config } = load('{ "notify": { "ca": "shop.pem", "secretFile": "/run/secret" } }');
+    expect(config.notify).toEqual({ webhooks: [], ca: `${folder}/shop.pem`, secretFile: '/run/secret' });
   });
 });
 

@@ -20,17 +20,19 @@ export interface ServerProcess {
   kill(): Promise<void>;
 }
 
-/** What a test wants of the server's log; without `onLog` it goes where the test's own output goes. */
+/** What a test wants of the server and its log; without `onLog` it goes where the test's own output goes. */
 export interface LogOptions {
   readonly logLevel?: string;
   readonly onLog?: (text: string) => void;
+  /** More flags, such as `{ 'notify-ca': 'ca.pem' }`. */
+  readonly more?: Readonly<Record<string, string>>;
 }
 
 /** Starts a server on the folder and resolves when it serves; the first time, when it has printed the link as well. */
 export async function startProcess(
   folder: string,
   isFirst = false,
-  { logLevel = 'error', onLog }: LogOptions = {},
+  { logLevel = 'error', onLog, more = {} }: LogOptions = {},
 ): Promise<ServerProcess> {
   const flags = {
     'listen-port': '0',
@@ -40,6 +42,7 @@ export async function startProcess(
     'auth-password-passes': '2',
     'auth-token-access-minutes': '60',
     'log-level': logLevel,
+    ...more,
   };
   const config = join(folder, 'server.jsonc'); // Not the one that an operator of this clone edits.
   await writeFile(config, '{}');

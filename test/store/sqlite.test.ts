@@ -93,7 +93,7 @@ describe('an sqlite store', () => {
     await store.close();
     const database = new DatabaseSync(path);
     database.exec(`
-      ALTER TABLE session DROP COLUMN source; DROP TABLE api_token; DROP TABLE audit; DROP TABLE user_location;
+      ALTER TABLE session DROP COLUMN source; DROP TABLE api_token; DROP TABLE audit; DROP TABLE user_location; DROP TABLE outbox;
       ALTER TABLE user DROP COLUMN throttle; ALTER TABLE user DROP COLUMN certificates_from; ALTER TABLE user DROP COLUMN limited;
       ALTER TABLE location DROP COLUMN archived_at; DROP INDEX item_category; ALTER TABLE item DROP COLUMN category_key;
       CREATE INDEX item_category ON item (category, key) WHERE category IS NOT NULL;

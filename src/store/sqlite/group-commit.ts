@@ -9,6 +9,7 @@ import { readHead } from './ledger.ts';
 import { addLocation, archiveLocation, listLocations, renameLocation } from './locations.ts';
 import { type Call, formatError, isWrite, type Methods, type Reply } from './message.ts';
 import { readMovementsAfter } from './movement-feed.ts';
+import { Outbox } from './outbox.ts';
 import { addDevice, addSession, endSession, hasDevice, listSessions, rotateSession } from './sessions.ts';
 import { Stock } from './stock.ts';
 import { viewStock } from './stock-view.ts';
@@ -27,10 +28,10 @@ export class GroupCommit {
   #mustReopen = false;
   #size = 0;
 
-  constructor(database: Database, onOutsideChange: () => void) {
+  constructor(database: Database, onOutsideChange: () => void, outbox = new Outbox(database, [])) {
     this.#database = database;
-    this.#stock = new Stock(database);
-    this.#methods = methodsOf(database, this.#stock);
+    this.#stock = new Stock(database, outbox);
+    this.#methods = methodsOf(database, this.#stock, outbox);
     this.#onOutsideChange = onOutsideChange;
     this.#dataVersion = readDataVersion(database);
   }
@@ -145,7 +146,7 @@ function readDataVersion(database: Database): number {
   return database.one<{ data_version: number }>('PRAGMA data_version').data_version;
 }
 
-function methodsOf(db: Database, stock: Stock): Methods {
+function methodsOf(db: Database, stock: Stock, outbox: Outbox): Methods {
   const audited =
     <Args extends readonly unknown[], Result>(change: (db: Database, ...args: Args) => Result) =>
     (audit: AuditEntry, ...args: Args): Result =>
@@ -187,6 +188,12 @@ function methodsOf(db: Database, stock: Stock): Methods {
     audit: (entry) => db.within(() => addAudit(db, entry)),
     auditRefusals: (refusals) => db.within(() => addRefusals(db, refusals)),
     forgetAudit: (...args) => db.within(() => forgetAudit(db, ...args)),
+    hastenDeliveries: (webhook) => db.within(() => outbox.hasten(webhook)),
+    endDelivery: (id) => db.within(() => outbox.end(id)),
+    postponeDelivery: (...args) => db.within(() => outbox.postpone(...args)),
+    forgetDeliveries: (...args) => db.within(() => outbox.forget(...args)),
+    nextDelivery: (webhook) => outbox.next(webhook),
+    waitingDeliveries: () => outbox.waiting(),
     auditRecords: (query) => readAudit(db, query),
     view: (query) => viewStock(db, query),
     history: (query) => readHistory(db, query),

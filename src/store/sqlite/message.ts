@@ -1,4 +1,5 @@
 import { Failure, type FailureCode, type FailureDetails } from '../../model/failure.ts';
+import type { LowStockNews } from '../../model/low-stock.ts';
 import type { Store } from '../store.ts';
 
 /** The methods that change the store. All that are queued share one transaction. */
@@ -27,6 +28,10 @@ export const writeMethods = [
   'renameLocation',
   'archiveLocation',
   'editItem',
+  'hastenDeliveries',
+  'endDelivery',
+  'postponeDelivery',
+  'forgetDeliveries',
 ] as const satisfies readonly (keyof Store)[];
 
 /** The methods that only look. */
@@ -43,6 +48,8 @@ export const readMethods = [
   'apiTokens',
   'hasDevice',
   'auditRecords',
+  'nextDelivery',
+  'waitingDeliveries',
 ] as const satisfies readonly (keyof Store)[];
 
 export type WriteMethod = (typeof writeMethods)[number];
@@ -76,17 +83,22 @@ export interface CrossedError {
 /** What main sends: calls, or the wish to close when every call before it is settled. */
 export type ToWorker = readonly Call[] | 'close';
 
-/** What the worker sends: first `opened` or `refused`, then replies, each time with the ledger's size, and news of outside changes. */
+/**
+ * What the worker sends: first `opened` or `refused`; then, after each commit, what it made low and the replies with the
+ * ledger's size; and news of outside changes.
+ */
 export type FromWorker =
   | { readonly opened: string }
   | { readonly refused: CrossedError }
   | { readonly replies: readonly Reply[]; readonly size: number }
+  | { readonly lowStock: LowStockNews }
   | 'outside-change';
 
 /** What the worker is started with. */
 export interface WorkerOptions {
   readonly path: string;
   readonly exclusive: boolean;
+  readonly webhooks?: readonly string[];
 }
 
 /** Prepares an error for the other thread. */

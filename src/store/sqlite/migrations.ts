@@ -209,6 +209,22 @@ const migrations: readonly string[] = [
   WHERE balance.item_id = last.item_id AND balance.location_id = last.location_id;
   -- What was undone, and that nothing is undone twice. Partial, so that other movements do not pay for it.
   CREATE UNIQUE INDEX movement_undoes ON movement (undoes) WHERE undoes IS NOT NULL;
+
+  -- What webhooks have not confirmed yet: a row for each message and webhook. webhook: a hash of its URL. next_at: not
+  -- to be sent before; 0 at first.
+  CREATE TABLE outbox (
+    number INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    webhook TEXT NOT NULL,
+    event TEXT NOT NULL,
+    body TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    next_at INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  -- With created_at, what waits is counted without reading the bodies.
+  CREATE INDEX outbox_next ON outbox (webhook, next_at, number, created_at);
+  CREATE INDEX outbox_created ON outbox (created_at);
   `,
 ];
 

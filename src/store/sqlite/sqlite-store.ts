@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { Failure } from '../../model/failure.ts';
+import type { LowStockNews } from '../../model/low-stock.ts';
 import type { OpenOptions } from '../open.ts';
 import type { Store } from '../store.ts';
 import {
@@ -26,11 +27,11 @@ type Arguments<M extends Method> = Parameters<Store[M]>;
 type Result<M extends Method> = Awaited<ReturnType<Store[M]>>;
 
 /** As `openStore`, for a path. */
-export async function openSqliteStore(path: string, { exclusive }: OpenOptions): Promise<Store> {
+export async function openSqliteStore(path: string, { exclusive, webhooks = [] }: OpenOptions): Promise<Store> {
   const source = new URL('./worker.ts', import.meta.url);
   // Compiled, the worker lies beside this file, too.
   const url = import.meta.url.endsWith('.ts') ? source : new URL(source.href.replace(/ts$/, 'js'));
-  const workerData: WorkerOptions = { path, exclusive };
+  const workerData: WorkerOptions = { path, exclusive, webhooks };
   const worker = new Worker(url, { workerData, execArgv: ['--disable-warning=ExperimentalWarning'] });
   return SqliteStore.open(worker);
 }
@@ -41,6 +42,7 @@ export class SqliteStore implements Store {
   readonly #pending = new Map<number, Pending>();
   readonly #listeners = new Set<() => void>();
   readonly #growthListeners = new Set<(size: number) => void>();
+  readonly #lowStockListeners = new Set<(news: LowStockNews) => void>();
   readonly #opened = Promise.withResolvers<string>();
   readonly #ended: Promise<void>;
   #id = '';
@@ -109,6 +111,12 @@ export class SqliteStore implements Store {
   auditRefusals = this.#method('auditRefusals');
   auditRecords = this.#method('auditRecords');
   forgetAudit = this.#method('forgetAudit');
+  nextDelivery = this.#method('nextDelivery');
+  hastenDeliveries = this.#method('hastenDeliveries');
+  endDelivery = this.#method('endDelivery');
+  postponeDelivery = this.#method('postponeDelivery');
+  forgetDeliveries = this.#method('forgetDeliveries');
+  waitingDeliveries = this.#method('waitingDeliveries');
 
   onOutsideChange(listener: () => void): void {
     this.#listeners.add(listener);
@@ -116,6 +124,10 @@ export class SqliteStore implements Store {
 
   onGrowth(listener: (size: number) => void): void {
     this.#growthListeners.add(listener);
+  }
+
+  onLowStock(listener: (news: LowStockNews) => void): void {
+    this.#lowStockListeners.add(listener);
   }
 
   close(): Promise<void> {
@@ -164,6 +176,8 @@ export class SqliteStore implements Store {
         else pending?.resolve(result);
       }
       this.#noteSize(message.size);
+    } else if ('lowStock' in message) {
+      for (const listener of this.#lowStockListeners) listener(message.lowStock);
     } else if ('opened' in message) {
       this.#opened.resolve(message.opened);
     } else {

@@ -21,6 +21,7 @@ import { findLocation } from './locations.ts';
 import { insertMovement } from './movements.ts';
 import { parseOperationId } from './operation-id.ts';
 import { deleteOperation, findOperation, hashBody, insertOperation } from './operations.ts';
+import type { Outbox } from './outbox.ts';
 import { Plan, type Step } from './plan.ts';
 import { assertMayUndo, findUndone, type Undone } from './undo.ts';
 import { unknownItem } from './unknown-item.ts';
@@ -30,11 +31,13 @@ export class Stock {
   readonly #database: Database;
   readonly #items: Items;
   readonly #ledger: Ledger;
+  readonly #outbox: Outbox;
   readonly #locations = new Map<string, Location>();
   readonly #users = new Map<number, string>();
 
-  constructor(database: Database) {
+  constructor(database: Database, outbox: Outbox) {
     this.#database = database;
+    this.#outbox = outbox;
     this.#items = new Items(database);
     this.#ledger = new Ledger(database);
   }
@@ -59,7 +62,9 @@ export class Stock {
     return steps.map((step) => {
       if (step.created) this.#items.add(step.item);
       this.#items.touch(step.item, step.location.id, this.#ledger.size + 1);
-      return insertMovement(this.#database, this.#ledger, intent, id, user, step, at);
+      const result = insertMovement(this.#database, this.#ledger, intent, id, user, step, at);
+      if (step.low) this.#outbox.add(step, result, user);
+      return result;
     });
   }
 
@@ -88,6 +93,7 @@ export class Stock {
   drop(): void {
     this.#items.drop();
     this.#ledger.drop();
+    this.#outbox.drop();
     this.#locations.clear();
     this.#users.clear();
   }

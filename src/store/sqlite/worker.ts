@@ -1,6 +1,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { GroupCommit } from './group-commit.ts';
 import { type Call, type FromWorker, formatError, type ToWorker, type WorkerOptions } from './message.ts';
+import { Outbox } from './outbox.ts';
 import { openStoreFiles, type StoreFiles } from './store-files.ts';
 
 const outsideChangeMilliseconds = 1000;
@@ -23,11 +24,18 @@ function open(): StoreFiles | undefined {
 }
 
 function serve({ id, database, lock }: StoreFiles): void {
-  const commits = new GroupCommit(database, () => send('outside-change'));
+  const { webhooks = [] } = workerData as WorkerOptions; // As above.
+  const outbox = new Outbox(database, webhooks);
+  const commits = new GroupCommit(database, () => send('outside-change'), outbox);
   const timer = setInterval(() => commits.lookForOutsideChange(), outsideChangeMilliseconds);
   port?.on('message', (first: ToWorker) => {
     const { calls, isClosing } = drain(first);
-    if (calls.length > 0) send({ replies: commits.run(calls), size: commits.size });
+    if (calls.length > 0) {
+      const replies = commits.run(calls);
+      const lowStock = outbox.takeNews();
+      if (lowStock) send({ lowStock }); // First, so that whoever has the reply can count on the rest having been told.
+      send({ replies, size: commits.size });
+    }
     if (!isClosing) return;
     clearInterval(timer);
     database.close();
