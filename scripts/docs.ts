@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import type { Command } from 'commander';
 import { buildProgram } from '../src/client/shell/program.ts';
 import { findCommand } from '../src/command/index.ts';
+import { type ClientVariable, clientVariables } from '../src/config/client.ts';
 import { isSetting, type SchemaNode, serverSchema, serverSettings } from '../src/config/server-schema.ts';
 import { failures } from '../src/model/failure.ts';
 import { rolesWith } from '../src/model/user.ts';
@@ -24,7 +25,11 @@ export const documents: readonly Document[] = [
     path: 'README.md',
     generate: (text) =>
       replacePart(
-        replacePart(replacePart(text, 'commands', commandTable()), 'example', example()),
+        replacePart(
+          replacePart(replacePart(text, 'commands', commandTable()), 'environment', environmentTable()),
+          'example',
+          example(),
+        ),
         'watch',
         example('watch'),
       ),
@@ -42,6 +47,13 @@ function replacePart(text: string, name: string, content: string): string {
 function commandTable(): string {
   const program = buildProgram({ configFolder: '', stateFolder: '' }, '');
   return formatTable(['command', 'what it does', 'for'], commandRows(program, []));
+}
+
+function environmentTable(): string {
+  const rows = Object.values<ClientVariable>(clientVariables).map(({ env, option, doc }) => {
+    return [`\`${env}\``, option ? `\`${option}\`` : '', doc];
+  });
+  return formatTable(['variable', 'option', 'meaning'], rows);
 }
 
 function commandRows(program: Command, path: readonly string[]): string[][] {

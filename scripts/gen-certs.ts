@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import { askHidden, isInteractive, readPasswordsFromInput } from '../src/client/terminal.ts';
+import { unknownCommand } from '../src/model/closest.ts';
 import { Failure } from '../src/model/failure.ts';
 import { certificateWarningDays, passwordCharactersMin } from '../src/model/limits.ts';
 import { files, formatPath, formatTime, genCerts, readCertificates } from '../src/pki/certificate-file.ts';
@@ -278,7 +279,13 @@ const program = new Command('gen-certs')
   )
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'gen-certs: ')) })
   .showHelpAfterError(`hint: npm run gen-certs -- --help`)
-  .action(makeServer);
+  .allowExcessArguments() // A word that is no command is refused as one.
+  .action((options: Options) => {
+    const [word] = program.args;
+    const known = program.commands.map((command) => command.name());
+    if (word !== undefined) throw unknownCommand(word, known, 'npm run gen-certs -- --help');
+    return makeServer(options);
+  });
 
 program
   .command('client')

@@ -12,6 +12,7 @@ import {
   rotateTokenKeys,
   tryNotify,
 } from './daemon.ts';
+import { unknownCommand } from './model/closest.ts';
 import { Failure } from './model/failure.ts';
 import { hasCertificates } from './pki/issue.ts';
 import { loadServerCertificates } from './pki/server-certificates.ts';
@@ -29,7 +30,13 @@ export async function run(argv: readonly string[]): Promise<void> {
     .option('--config <file>', 'read this file instead of config/server.jsonc')
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'secure-invd: ')) })
     .exitOverride()
-    .action(() => serve(loadServerConfig(source(program))));
+    .allowExcessArguments() // A word that is no command is refused as one.
+    .action(() => {
+      const [word] = program.args;
+      const known = program.commands.map((command) => command.name());
+      if (word !== undefined) throw unknownCommand(word, known, 'npx secure-invd --help');
+      return serve(loadServerConfig(source(program)));
+    });
   for (const [key, setting] of serverSettings) {
     program.option(`${flagName(key)} <value>`, `${setting.doc} (${setting.allowed})`);
   }

@@ -118,6 +118,7 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
       const { serialNumber } = new X509Certificate(changed.cert);
       void audit.note('certificates-changed', `server ${serialNumber}, ${changed.clientTrust.revoked.size} revoked`);
     });
+    opened.defer(() => certificates.close()); // Before the store is closed, which it writes to.
     await audit.note('server-started', `version ${version}, auth.mode ${config.auth.mode}`);
     opened.defer(() => audit.note('server-stopped', `version ${version}`));
     log.info({ host: config.listen.host, port, mode: config.auth.mode }, 'listening');

@@ -248,7 +248,7 @@ export class Identity {
       attempt.fail();
       this.#failedLogins++;
       throw new Failure('login-failed', wrongLogin, {
-        hint: 'Try again, or ask an administrator for: secure-inv user reset NAME',
+        hint: `Try again, or ask an administrator for: secure-inv user reset ${name}`,
       });
     }
     attempt.succeed();

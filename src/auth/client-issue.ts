@@ -29,7 +29,7 @@ export class ClientIssue {
    * Refuses whom `pki.issue` gives nothing. `hasEnrolled`: this connection set the password with an enrolment code.
    * Failures: `forbidden`; `conflict` where nobody is asked for a certificate.
    */
-  assertMay({ certificate, credential }: Principal, hasEnrolled: boolean): void {
+  assertMay({ user, certificate, credential }: Principal, hasEnrolled: boolean): void {
     if (this.#mode === 'token') {
       throw new Failure('conflict', 'This server asks nobody for a certificate (auth.mode is token).', {
         hint: 'Work with your login: secure-inv login',
@@ -42,7 +42,7 @@ export class ClientIssue {
     if (isPerson && isOffered) return;
     const why = isPerson ? `pki.issue is ${this.#policy}` : 'you are here by an API token';
     throw new Failure('forbidden', `This server issues you no certificate (${why}).`, {
-      hint: 'Ask the operator for one: npm run gen-certs -- client NAME',
+      hint: `Ask the operator for one: npm run gen-certs -- client ${user}`,
     });
   }
 

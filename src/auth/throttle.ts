@@ -112,7 +112,7 @@ export class Throttle {
       throw tooMany(
         'Too many failed logins for this user from here.',
         wait,
-        'Use a device on which you have logged in before, or ask an administrator for: secure-inv user unlock NAME',
+        `Use a device on which you have logged in before, or ask an administrator for: secure-inv user unlock ${name}`,
       );
     }
     const reservation = { source, at: now };

@@ -14,7 +14,13 @@ import type { Protection } from './protection.ts';
 export type Credentials =
   | { readonly kind: 'certificate' }
   | { readonly kind: 'token'; readonly token: string }
-  | { readonly kind: 'saved'; readonly store: ContextStore; readonly context: string };
+  | {
+      readonly kind: 'saved';
+      readonly store: ContextStore;
+      readonly context: string;
+      /** Only this user's login is used, also when somebody else logs in meanwhile. */
+      readonly user?: string | undefined;
+    };
 
 /** How long a request whose answer was lost is repeated: a server restarts in less. */
 const repeatSeconds = 10;
@@ -148,8 +154,9 @@ export class ClientSession {
   async #accessToken(connection: ClientConnection): Promise<string | undefined> {
     if (this.#credentials.kind === 'certificate') return undefined;
     if (this.#credentials.kind === 'token') return this.#credentials.token;
-    const { store, context } = this.#credentials;
+    const { store, context, user } = this.#credentials;
     const tokens = await store.readTokens(context);
+    assertLoginOf(user, tokens, context);
     if (isFresh(tokens)) return tokens.accessToken;
     if (tokens.refreshToken === undefined) {
       if (this.#endpoint.certificate) return undefined;
@@ -165,9 +172,10 @@ export class ClientSession {
    */
   async #refresh(connection: ClientConnection, stale: string | undefined): Promise<void> {
     if (this.#credentials.kind !== 'saved') return;
-    const { store, context } = this.#credentials;
+    const { store, context, user } = this.#credentials;
     this.#authenticated = withFileLock(await store.lockFile(context), async () => {
       const tokens = await store.readTokens(context);
+      assertLoginOf(user, tokens, context);
       if (isFresh(tokens) && tokens.accessToken !== stale) {
         await connection.request('authenticate', { token: tokens.accessToken });
         return;
@@ -182,8 +190,16 @@ export class ClientSession {
 }
 
 /** What a login, an enrolment or a refresh leaves for the next command. */
-export function tokensOf({ accessToken, refreshToken, expiresAt, device }: v.InferOutput<typeof grant>): Tokens {
-  return { accessToken, refreshToken, expiresAt, ...(device === undefined ? {} : { device }) };
+export function tokensOf({ accessToken, refreshToken, expiresAt, device, user }: v.InferOutput<typeof grant>): Tokens {
+  return { accessToken, refreshToken, expiresAt, user, ...(device === undefined ? {} : { device }) };
+}
+
+/** What one user began is not finished as another. */
+function assertLoginOf(user: string | undefined, tokens: Tokens, context: string): void {
+  if (user === undefined || tokens.user === undefined || tokens.user === user) return;
+  throw new Failure('login-required', `${context} is logged in as ${tokens.user} now, not as ${user}.`, {
+    hint: 'Give the command again.',
+  });
 }
 
 function notLoggedIn(context: string): Failure {

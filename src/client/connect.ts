@@ -215,7 +215,7 @@ async function openSocket(host: string, port: number, trust: Trust): Promise<TLS
     opening.setTimeout(connectSeconds * 1000, () =>
       fail(unreachable(address, `did not answer for ${connectSeconds} s`)),
     );
-    opening.once('error', (error) => fail(explainConnectError(error, address)));
+    opening.once('error', (error) => fail(explainConnectError(error, host, address)));
     opening.once('secureConnect', () => {
       opening.setTimeout(0);
       opening.removeAllListeners('error');
@@ -253,7 +253,7 @@ function unreachable(address: string, what: string): Failure {
   });
 }
 
-function explainConnectError(error: Error, address: string): Failure {
+function explainConnectError(error: Error, host: string, address: string): Failure {
   const code = reasonOf(error);
   const plain: Readonly<Record<string, string>> = {
     ECONNREFUSED: 'is not there: the connection was refused',
@@ -267,7 +267,7 @@ function explainConnectError(error: Error, address: string): Failure {
   if (known) return unreachable(address, known);
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return new Failure('untrusted', `The certificate of ${address} is not for that name.`, {
-      hint: 'Use the name the operator gave you, or have the operator run: npm run gen-certs -- --force --host NAME',
+      hint: `Use the name the operator gave you, or have the operator run: npm run gen-certs -- --force --host ${host}`,
     });
   }
   if (/CERT|ISSUER|SIGN|VERIFY/.test(code)) {
@@ -276,7 +276,7 @@ function explainConnectError(error: Error, address: string): Failure {
     return new Failure('untrusted', `The certificate of ${address} ${why}.`, {
       hint: expired
         ? 'The operator renews it: npm run gen-certs -- --force'
-        : 'Somebody else may be answering. If the operator made new authorities, log in again: secure-inv login --server ADDRESS --fingerprint …',
+        : `Somebody else may be answering. If the operator made new authorities, log in again: secure-inv login --server ${address} --fingerprint …`,
     });
   }
   if (/SSL|TLS|PROTO|EPROTO/.test(code)) return unreachable(address, 'does not speak TLS 1.3 as secure-inv does');

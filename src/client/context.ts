@@ -28,6 +28,8 @@ export interface Tokens {
   /** RFC 3339. */
   readonly expiresAt?: string;
   readonly device?: string;
+  /** Whose login it is. */
+  readonly user?: string;
 }
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._:@[\]-]{0,99}$/;
@@ -66,6 +68,14 @@ export class ContextStore {
     }
     const { contexts } = await this.#read();
     await this.#write({ current: name, contexts: { ...contexts, [name]: context } });
+  }
+
+  /** Adds a context that nobody is logged in to yet. The current one stays, if there is one. */
+  async remember({ name, ...context }: Context): Promise<void> {
+    const { current = name, contexts } = await this.#read();
+    if (contexts[name]) return;
+    await this.save({ name, ...context });
+    if (current !== name) await this.use(current);
   }
 
   async use(name: string): Promise<void> {

@@ -9,6 +9,7 @@ import { ClientSession } from './call.ts';
 import type { KeptCertificate } from './certificate.ts';
 import { type Endpoint, fingerprintOf } from './connect.ts';
 import { type Context, ContextStore } from './context.ts';
+import type { QueueOwner } from './queue.ts';
 
 /** Where and who, as options, environment or a caller's code say it. Files as paths. */
 export interface TargetOptions {
@@ -56,12 +57,15 @@ export interface OpenedSession {
   readonly session: ClientSession;
   readonly endpoint: Endpoint;
   readonly kept?: KeptCertificate | undefined;
+  /** Whose operations it sends, when that is a saved login's user. */
+  readonly owner?: QueueOwner | undefined;
 }
 
 /** A session for the target. Failures: `login-required` for a server never logged in to, `bad-params` for files. */
 export async function openSession(options: TargetOptions): Promise<OpenedSession> {
   const { store, context, host, port } = await findTarget(options);
   const ca = options.ca === undefined ? context?.ca : await readGiven(options.ca, '--ca');
+  if (ca === undefined && (options.token !== undefined || options.tokenFile !== undefined)) throw homeless(options);
   if (ca === undefined) {
     const where = options.server === undefined ? 'any server' : formatAddress(host, port);
     const login = options.server === undefined ? 'login' : `login --server ${formatAddress(host, port)}`;
@@ -82,8 +86,29 @@ export async function openSession(options: TargetOptions): Promise<OpenedSession
   if (context === undefined || (options.cert !== undefined && !isOfContext)) {
     return { session: new ClientSession(endpoint, { kind: 'certificate' }), endpoint };
   }
-  const session = new ClientSession(endpoint, { kind: 'saved', store, context: context.name });
-  return { session, endpoint, kept: isKept ? { store, context: context.name } : undefined };
+  const { name, user } = context;
+  const session = new ClientSession(endpoint, { kind: 'saved', store, context: name, user });
+  const owner = user === undefined ? undefined : { context: name, server: formatAddress(host, port), user };
+  return { session, endpoint, kept: isKept ? { store, context: name } : undefined, owner };
+}
+
+/**
+ * Whose operations the options mean, whether there is a server or not. Failures: `login-required` without a login that
+ * was saved, `bad-params` with a certificate or a token, whose user only the server knows.
+ */
+export async function findOwner(options: TargetOptions): Promise<QueueOwner> {
+  if (options.cert !== undefined || options.token !== undefined || options.tokenFile !== undefined) {
+    throw new Failure('bad-params', 'A queue belongs to a saved login; here a certificate or a token was given.', {
+      hint: 'Leave out --cert and SECURE_INV_TOKEN, and run: secure-inv login',
+    });
+  }
+  const { context } = await findTarget(options);
+  if (context?.user === undefined) {
+    throw new Failure('login-required', 'A queue belongs to a login, and you have none here.', {
+      hint: 'Run: secure-inv login',
+    });
+  }
+  return { context: context.name, server: formatAddress(context.host, context.port), user: context.user };
 }
 
 /** Refuses a key of ours that others can read: it may be anybody's. A file that is missing is told by whoever reads it. */
@@ -129,6 +154,18 @@ export async function readCertificate(
     throw new Failure('bad-params', '--cert needs the key that belongs to it.', { hint: 'Add --key FILE.' });
   }
   return { cert: await readGiven(cert, '--cert'), key: await readGiven(key, '--key') };
+}
+
+/** A token says who, and not where: a machine that was never logged in to a server is told that, too. */
+function homeless({ server }: TargetOptions): Failure {
+  const missing = [
+    ...(server === undefined ? ['--server HOST:PORT (or SECURE_INV_SERVER)'] : []),
+    '--ca FILE (or SECURE_INV_CA)',
+  ];
+  const what = server === undefined ? 'which server it is for and whom to trust there' : `whom to trust at ${server}`;
+  return new Failure('bad-params', `The API token does not say ${what}.`, {
+    hint: `Add ${missing.join(' and ')}. Where you are logged in, secure-inv context authority prints that file.`,
+  });
 }
 
 /** The token in a file: its first line. Failures: `bad-params`. */

@@ -17,6 +17,15 @@ export async function ask(prompt: string): Promise<string> {
   return (await prompted(prompt, false)).trim();
 }
 
+/** Asks until the answer is yes or no. Failures: as `ask`. */
+export async function agrees(question: string): Promise<boolean> {
+  for (;;) {
+    const answer = (await ask(`${question} (yes or no) `)).toLowerCase();
+    if (answer === 'yes' || answer === 'no') return answer === 'yes';
+    process.stderr.write('Answer yes or no.\n');
+  }
+}
+
 /** Asks without showing what is typed. */
 export function askHidden(prompt: string): Promise<string> {
   return prompted(prompt, true);
@@ -104,14 +113,18 @@ export function openLineReader(): LineReader {
   };
 }
 
+/** For what this account knows itself. */
+const noServer = { server: '', enrolmentLink: () => '' };
+
 /** How results are shown here: colour only on a terminal (and never with NO_COLOR), lines as wide as it is. */
-export function openScreen(enrolmentLink: Screen['enrolmentLink']): Screen {
+export function openScreen(facts: Pick<Screen, 'server' | 'enrolmentLink'> = noServer): Screen {
   const plain = (text: string) => text;
   const coloured = process.stdout.isTTY && pc.isColorSupported;
   return {
     columns: process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
+    now: process.stdout.isTTY ? Date.now() : null,
     bold: coloured ? pc.bold : plain,
     dim: coloured ? pc.dim : plain,
-    enrolmentLink,
+    ...facts,
   };
 }

@@ -19,6 +19,7 @@ export const add = define({
     words: ['<item quantity...>'],
     pairs: ['location'],
     options: { location: 'at' },
+    canWait: true,
     examples: [
       'secure-inv add Maggi 200',
       'secure-inv add "Basmati rice" 12 --at cellar --note "delivery 4711"',

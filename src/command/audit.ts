@@ -5,7 +5,7 @@ import { Failure } from '../model/failure.ts';
 import { pageRowsDefault } from '../model/limits.ts';
 import { define } from './command.ts';
 import { cursor, formatTime, limit, time, userName } from './field.ts';
-import { renderTable } from './table.ts';
+import { leftOut, renderTable } from './table.ts';
 
 export const auditRecord = v.object({
   id: v.number(),
@@ -69,7 +69,13 @@ export const audit = define({
         [detail ?? '', count > 1 ? `${count} times` : ''].filter(Boolean).join(', '),
       ]);
       const headings = ['ID', 'TIME (UTC)', 'EVENT', 'BY', 'ABOUT', 'FROM', 'DETAIL'];
-      const columns = headings.map((heading) => ({ heading, right: heading === 'ID' }));
+      // Whoever looks into an incident compares times to the second, also on a terminal.
+      const columns = headings.map((heading) => ({
+        heading,
+        right: heading === 'ID',
+        whole: ['TIME (UTC)', 'EVENT', 'FROM'].includes(heading),
+        ...leftOut(heading, 'ID', 'DETAIL', 'FROM'),
+      }));
       const more = cursor === undefined ? '' : `\n${screen.dim(`More: --cursor ${cursor}`)}`;
       return renderTable(columns, rows, screen) + more;
     },

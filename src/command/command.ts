@@ -66,8 +66,12 @@ export interface Reloaded {
 /** Where a result is shown to a person, and what only the client can add to it. */
 export interface Screen {
   readonly columns: number;
+  /** Milliseconds since 1970 where people read times by how long ago they are; null where they are kept or compared. */
+  readonly now: number | null;
   readonly bold: (text: string) => string;
   readonly dim: (text: string) => string;
+  /** The server that answered: HOST:PORT. */
+  readonly server: string;
   /** The link to hand to a new user, made of the address and the authority that this client uses itself. */
   readonly enrolmentLink: (code: string) => string;
 }
@@ -85,7 +89,11 @@ export interface Shell<Result> {
   readonly options?: Readonly<Record<string, string>>;
   /** Parameters that the schema can do without, where there are lines, and a command line cannot. */
   readonly mandatory?: readonly string[];
+  /** It means the same whenever it is done, so that it may wait for a server that is away: `--queue`. */
+  readonly canWait?: boolean;
   readonly examples: readonly string[];
+  /** What `--json` shows beside the result, which only the client can know. */
+  complete?(result: Result, screen: Screen): Readonly<Record<string, unknown>>;
   /** What a person reads: lines without a final newline. */
   render(result: Result, screen: Screen): string;
 }

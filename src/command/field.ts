@@ -43,6 +43,8 @@ export const location = v.pipe(
   v.description('the place where the stock is kept (default: main)'),
   parsedBy((text) => parseName(text, 'location')),
 );
+/** Where a question looks; left out: everywhere. */
+export const lookedAt = v.pipe(location, v.description('only what is there (default: all locations)'));
 /** A place of somebody's own choice; without a default. */
 export const place = v.pipe(
   v.string(),
@@ -243,6 +245,11 @@ export function formatMovement({
 /** A new or reset user with the code that only this reply holds. */
 export function formatInvitation({ user, code, expiresAt }: Invitation): v.InferOutput<typeof invitation> {
   return { user: user.user, role: user.role, code, expiresAt: formatTime(expiresAt) };
+}
+
+/** The link for the user, which the server does not know: it is made of the address that this client uses. */
+export function completeInvitation({ code }: v.InferOutput<typeof invitation>, screen: Screen): { link: string } {
+  return { link: screen.enrolmentLink(code) };
 }
 
 /** The link for the user, and how to use it. */

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { pageRowsDefault } from '../model/limits.ts';
 import { define } from './command.ts';
-import { cursor, formatMovement, item, limit, location, movement, movementKind, time, userName } from './field.ts';
+import { cursor, formatMovement, item, limit, lookedAt, movement, movementKind, time, userName } from './field.ts';
 import { renderChange } from './item/change.ts';
-import { renderTable } from './table.ts';
+import { formatSecond, renderTable } from './table.ts';
 
 /** Who changed what, when, by how much and why: the ledger itself, newest first. */
 export const history = define({
@@ -13,7 +13,7 @@ export const history = define({
   params: v.strictObject({
     item: v.optional(item),
     user: v.optional(userName),
-    location: v.optional(location),
+    location: v.optional(lookedAt),
     kind: v.optional(movementKind),
     since: v.optional(time),
     until: v.optional(time),
@@ -29,7 +29,7 @@ export const history = define({
       if (movements.length === 0) return 'No movement fits.';
       const rows = movements.map(({ seq, at, kind, item, location, delta, balance, user, note, change, undoes }) => [
         String(seq),
-        at.slice(0, 19).replace('T', ' '),
+        formatSecond(at, screen),
         undoes === undefined ? kind : `${kind} ${undoes}`,
         item,
         ...(change ? ['', ''] : [delta > 0 ? `+${delta}` : String(delta), String(balance)]),
@@ -38,15 +38,15 @@ export const history = define({
         [change && renderChange(change), note].filter(Boolean).join('; '),
       ]);
       const columns = [
-        { heading: 'SEQ', right: true },
-        { heading: 'TIME (UTC)' },
-        { heading: 'KIND' },
+        { heading: 'SEQ', right: true, leave: 3 },
+        { heading: screen.now === null ? 'TIME (UTC)' : 'WHEN', whole: true, leave: 6 },
+        { heading: 'KIND', leave: 2 },
         { heading: 'ITEM' },
         { heading: 'CHANGE', right: true },
         { heading: 'BALANCE', right: true },
-        { heading: 'WHERE' },
-        { heading: 'BY' },
-        { heading: 'NOTE' },
+        { heading: 'WHERE', leave: 4 },
+        { heading: 'BY', leave: 5 },
+        { heading: 'NOTE', leave: 1 },
       ];
       const more = cursor === undefined ? '' : `\n${screen.dim(`More: --cursor ${cursor}`)}`;
       return renderTable(columns, rows, screen) + more;

@@ -58,6 +58,7 @@ export const move = define({
     words: ['<item quantity...>'],
     pairs: ['from', 'to'],
     mandatory: ['from', 'to'],
+    canWait: true,
     examples: [
       'secure-inv move Soap 5 --from main --to cellar',
       'secure-inv move Soap 5 Towels 2 --from cellar --to "Shop window"',

@@ -13,6 +13,7 @@ export const take = define({
     words: ['<item quantity...>'],
     pairs: ['location'],
     options: { location: 'at' },
+    canWait: true,
     examples: [
       'secure-inv take Maggi 3',
       'secure-inv take Flour 0.5 --note "spilled"',

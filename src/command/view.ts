@@ -3,7 +3,7 @@ import { pageRowsDefault, searchCharactersMax, viewItemsMax } from '../model/lim
 import { parseName } from '../model/name.ts';
 import { stockSorts } from '../model/stock.ts';
 import { define } from './command.ts';
-import { cursor, formatItem, item, itemStock, limit, location, parsedBy } from './field.ts';
+import { cursor, formatItem, item, itemStock, limit, lookedAt, parsedBy } from './field.ts';
 import { renderTable } from './table.ts';
 
 /** What there is: searched, filtered and sorted by the server, a page at a time. */
@@ -18,7 +18,7 @@ export const view = define({
     search: v.optional(
       v.pipe(v.string(), v.maxLength(searchCharactersMax), v.description('only items with words that begin so')),
     ),
-    location: v.optional(location),
+    location: v.optional(lookedAt),
     category: v.optional(
       v.pipe(
         v.string(),
@@ -56,8 +56,8 @@ export const view = define({
       const columns = [
         { heading: 'ITEM' },
         { heading: 'QUANTITY', right: true },
-        { heading: 'UNIT' },
-        { heading: 'WHERE' },
+        { heading: 'UNIT', leave: 2 },
+        { heading: 'WHERE', leave: 1 },
       ];
       const more = cursor === undefined ? '' : `\n${screen.dim(`More: --cursor ${cursor}`)}`;
       return renderTable(columns, rows, screen) + more;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { type FileHandle, mkdir, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 
 /**
@@ -21,6 +21,12 @@ export async function writeFileAtomically(path: string, content: string | Uint8A
     throw error;
   }
   await withFile(await open(folder, 'r'), (file) => file.sync());
+}
+
+/** Removes a file so that no power cut brings it back. One that is not there is removed already. */
+export async function removeFile(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await withFile(await open(dirname(path), 'r'), (folder) => folder.sync());
 }
 
 async function withFile(file: FileHandle, use: (file: FileHandle) => Promise<void>): Promise<void> {

@@ -1,3 +1,5 @@
+import { Failure } from './failure.ts';
+
 /** The candidate that was probably meant, if one is near enough; capitals do not count. */
 export function closest(text: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
@@ -7,6 +9,14 @@ export function closest(text: string, candidates: Iterable<string>): string | un
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;
+}
+
+/** The refusal of a word that stands where a command should; `help` names what shows them all. */
+export function unknownCommand(word: string, commands: Iterable<string>, help: string): Failure {
+  const meant = closest(word, commands);
+  return new Failure('unknown-command', `Unknown command '${word}'.`, {
+    hint: meant === undefined ? `See: ${help}` : `Did you mean ${meant}?`,
+  });
 }
 
 /** Levenshtein's distance, a row at a time; `enough` stands for that and more, and saves most of the work. */

@@ -180,3 +180,7 @@ export const webhookCloseMillisecondsMax = 1000;
 export const webhookSecretCharactersMin = 32;
 /** A client certificate lives 30 days: this is time to ask for the next one, and not so much that nobody looks any more. */
 export const clientCertificateWarningDays = 7;
+/** Operations that a client keeps for one user while the server is away: a day's scanning, and soon listed. */
+export const queuedOperationsMax = 1000;
+/** Movements that a chart is drawn of: a page, and more than a terminal has columns for. */
+export const chartMovementsMax = 1000;

@@ -19,7 +19,7 @@ export async function issueForKey(
 ): Promise<X509Certificate> {
   if (!(await listFolder(folder)).has(files.clientAuthorityKey)) {
     throw new Failure('conflict', "This server cannot issue certificates: the client authority's key is not there.", {
-      hint: `The operator brings ${files.clientAuthorityKey} back into certs.folder, or makes one: npm run gen-certs -- client NAME`,
+      hint: `The operator brings ${files.clientAuthorityKey} back into certs.folder, or makes one: npm run gen-certs -- client ${user}`,
     });
   }
   return changeFolder(folder, async () => {

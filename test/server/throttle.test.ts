@@ -120,7 +120,10 @@ test('30 tries are answered in the same bytes whether or not there is such a use
   const answers = new Map<string, string[]>(['anna', 'nobody', 'off', 'new'].map((user) => [user, []]));
   for (let round = 0; round < 30; round++) {
     if (round % 3 === 2) server.turnClock([1000, 4000, 20_000, 31_000, 16 * minute][Math.floor(round / 3) % 5] ?? 0);
-    for (const [user, texts] of answers) texts.push(await answerOf(server, user));
+    for (const [user, texts] of answers) {
+      // The name that was typed stands in the hint, whosever it is.
+      texts.push((await answerOf(server, user)).replace(new RegExp(`(reset|unlock) ${user}"`), '$1 NAME"'));
+    }
     server.turnClock(500);
   }
   const [first, ...others] = answers.values();

@@ -1,4 +1,5 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { shareClone } from '../support/shared-clone.ts';
 
@@ -27,4 +28,46 @@ test('bash completes commands, the commands below a group, and options', () => {
   expect(complete('count', 'Soap', '5', '--if')).toEqual(['--if-seq']);
   expect(complete('und')).toEqual(['undo']);
   expect(complete('frobnicate', 'vi')).toEqual(['view']);
+});
+
+/** The script for a shell. */
+function script(shell: string): string {
+  const { folder: cwd, environment } = clone();
+  return execFileSync(join(cwd, 'bin', 'secure-inv'), ['completion', shell], {
+    cwd,
+    env: environment('typist'),
+    encoding: 'utf8',
+  });
+}
+
+/** What a shell has to say about a script's syntax; undefined where it is not installed. */
+function complaint(shell: string): string | undefined {
+  const { environment } = clone();
+  const options = { env: environment('typist'), encoding: 'utf8', input: script(shell) } as const;
+  const { error, stderr, status } = spawnSync(shell, ['-n', '/dev/stdin'], options);
+  return error ? undefined : `${status} ${stderr}`;
+}
+
+/** Every quote that a POSIX shell would open is closed. */
+function isBalanced(text: string, escaped: RegExp): boolean {
+  return text.split('\n').every((line) => (line.replace(escaped, '').split("'").length - 1) % 2 === 0);
+}
+
+test('zsh is offered the same commands, with their meaning', () => {
+  const text = script('zsh');
+  expect(complaint('zsh') ?? '0 ').toBe('0 ');
+  expect(text.split('\n')[0]).toBe('#compdef secure-inv');
+  expect(text).toMatch(/^ {6}\(''\) offers=\(.*'take:Take a quantity of an item out of the inventory\.'.*\) ;;$/m);
+  expect(text).toMatch(/^ {6}\('user add'\) offers=\(.*'--role:what the user may do: .*\) ;;$/m);
+  expect(isBalanced(text, /'\\''/g)).toBe(true);
+});
+
+test('fish is offered the same commands, with their meaning', () => {
+  const text = script('fish');
+  expect(complaint('fish') ?? '0 ').toBe('0 ');
+  expect(text).toContain(
+    `complete -c secure-inv -n '__secure_inv_at ""' -f -a 'take' -d 'Take a quantity of an item out of the inventory.'\n`,
+  );
+  expect(text).toContain(`complete -c secure-inv -n '__secure_inv_at "user add"' -l role -d 'what the user may do`);
+  expect(isBalanced(text, /\\'/g)).toBe(true);
 });

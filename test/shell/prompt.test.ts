@@ -58,7 +58,10 @@ test('the first login shows the fingerprint and asks, and a wrong password is as
   const terminal = run('newcomer', ['login', '--server', address(server)]);
   await terminal.shows(`You were never logged in to ${address(server)}.`);
   await terminal.shows(/([0-9A-F]{2}:){31}[0-9A-F]{2}/);
-  await terminal.shows('Is it the same (yes or no)? ');
+  await terminal.shows('Is it the same? (yes or no) ');
+  terminal.type('maybe');
+  await terminal.shows('Answer yes or no.');
+  await terminal.shows('Is it the same? (yes or no) ');
   terminal.type('yes');
   await terminal.shows('User: ');
   terminal.type('admin');
@@ -83,7 +86,7 @@ test('the first login shows the fingerprint and asks, and a wrong password is as
 test('who does not trust the fingerprint sends no password, and nothing is saved', async () => {
   const server = await startServer();
   const terminal = run('careful', ['login', '--server', address(server)]);
-  await terminal.shows('Is it the same (yes or no)? ');
+  await terminal.shows('Is it the same? (yes or no) ');
   terminal.type('no');
   await terminal.shows('secure-inv: Not logged in: you did not trust the server.');
   expect(await terminal.ended).toBe(6);
@@ -102,6 +105,35 @@ test('three wrong passwords are enough', async () => {
   }
   await terminal.shows('secure-inv: Wrong user or password.');
   expect(await terminal.ended).toBe(3);
+
+  // Whom they trusted holds, and nothing else is remembered.
+  server.turnClock(60_000);
+  const again = run('guesser', ['login']);
+  await again.shows('User: ');
+  again.type('admin');
+  await again.shows('Password: ');
+  again.type(testPassword);
+  await again.shows(`You are logged in to ${address(server)} as admin (admin).`);
+  expect(await again.ended).toBe(0);
+  expect(again.text).not.toContain('Is it the same');
+});
+
+test('a server that one came to trust before a wrong password does not become the current one', async () => {
+  const [shop, other] = [await startServer(), await startServer()];
+  await enroll('two', shop);
+  const terminal = run('two', ['login', '--server', address(other), '--user', 'admin']);
+  await terminal.shows('Is it the same? (yes or no) ');
+  terminal.type('yes');
+  await terminal.shows('Password: ');
+  terminal.type('not the password');
+  await terminal.shows('Try again.');
+  await terminal.shows('Password: ');
+  terminal.press('c');
+  expect(await terminal.ended).toBe(1);
+  const known = run('two', ['context', 'list']);
+  expect(await known.ended).toBe(0);
+  expect(known.text).toMatch(new RegExp(`^\\* +${address(shop)} `, 'm'));
+  expect(known.text).toMatch(new RegExp(`^ +${address(other)} `, 'm'));
 });
 
 test('who must wait is told for how long, and is not asked again', async () => {
@@ -216,4 +248,43 @@ test('tables are coloured on a terminal, as wide as it is, and plain with NO_COL
   const plain = run('painter', ['history'], { NO_COLOR: '1' });
   expect(await plain.ended).toBe(0);
   expect(plain.output).not.toContain(controlSequence);
+});
+
+test('queue drop asks before it forgets an operation', async () => {
+  const server = await startServer();
+  await enroll('careful', server);
+  await run('careful', ['take', 'Soap', '1', '--queue']).ended;
+  const reminded = run('careful', ['view']);
+  await reminded.shows('Operations of yours are not settled: 1 refused. See: secure-inv queue');
+  await reminded.ended;
+  const listed = run('careful', ['queue']);
+  await listed.shows(/refused +take 1 Soap +just now/);
+  await listed.ended;
+  const id = /[0-9a-f]{12}(?= +refused)/.exec(listed.text)?.[0] ?? '';
+  const kept = run('careful', ['queue', 'drop', id]);
+  await kept.shows(`Forget "take 1 Soap" of admin at ${address(server)}? (yes or no) `);
+  kept.type('no');
+  await kept.shows('It is kept.');
+  expect(await kept.ended).toBe(1);
+  const dropped = run('careful', ['queue', 'drop', id]);
+  await dropped.shows('(yes or no) ');
+  dropped.type('yes');
+  await dropped.shows('Dropped: take 1 Soap.');
+  expect(await dropped.ended).toBe(0);
+});
+
+test('a chart is as wide as the terminal, coloured there and plain with NO_COLOR', async () => {
+  const server = await startServer();
+  await enroll('drawer', server);
+  for (const quantity of ['5', '20']) await run('drawer', ['add', 'Soap', quantity]).ended;
+  const controlSequence = `${String.fromCharCode(27)}[`;
+  const coloured = run('drawer', ['history', 'Soap', '--chart']);
+  expect(await coloured.ended).toBe(0);
+  expect(coloured.output).toContain(controlSequence);
+  expect(Math.max(...coloured.text.split('\n').map((line) => line.length))).toBe(100);
+  expect(coloured.text).toContain('█');
+  const plain = run('drawer', ['history', 'Soap', '--chart'], { NO_COLOR: '1', LANG: 'C' });
+  expect(await plain.ended).toBe(0);
+  expect(plain.output).not.toContain(controlSequence);
+  expect(plain.text).toMatch(/^[ -~\n]*$/);
 });

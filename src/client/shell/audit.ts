@@ -16,6 +16,11 @@ const lookMilliseconds = 1000;
 export function addAudit(shell: Shell): void {
   addRemote(shell, audit, async (params, { follow }) => {
     if (!follow) return run(shell, audit, params);
+    if (params['until'] !== undefined) {
+      throw new Failure('bad-params', '--follow goes on until you stop it, and --until ends before that.', {
+        hint: 'Leave out one of them.',
+      });
+    }
     await withSession(shell, (session) =>
       printForEver(session, params, shell.options().json ? JSON.stringify : sentence),
     );

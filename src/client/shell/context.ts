@@ -1,6 +1,10 @@
 import { renderTable } from '../../command/table.ts';
 import { formatAddress } from '../../model/enrolment-link.ts';
+import { Failure } from '../../model/failure.ts';
+import { fingerprintOf } from '../connect.ts';
 import { ContextStore } from '../context.ts';
+import { listQueues } from '../queue.ts';
+import { findTarget } from '../target.ts';
 import { openScreen } from '../terminal.ts';
 import { examplesText, type Shell, say, subcommand } from './shell.ts';
 
@@ -16,7 +20,7 @@ export function addContext(shell: Shell): void {
       });
       const rows = shown.map((one) => [one.current ? '*' : '', one.name, one.server, one.user ?? '', one.cert ?? '']);
       const headings = ['', 'CONTEXT', 'SERVER', 'USER', 'CERTIFICATE'].map((heading) => ({ heading }));
-      const screen = openScreen(() => '');
+      const screen = openScreen();
       const none = 'You know no server yet. Run: secure-inv login';
       say(shell, rows.length === 0 ? none : renderTable(headings, rows, screen), { contexts: shown });
     });
@@ -27,11 +31,39 @@ export function addContext(shell: Shell): void {
       await open().use(name);
       say(shell, `${name} is the current context.`, { context: name });
     });
+  subcommand(
+    shell.program,
+    ['context', 'authority'],
+    'Print the authority that this context trusts, for a --ca elsewhere.',
+  )
+    .addHelpText('after', examplesText(['secure-inv context authority > server-ca.pem']))
+    .action(async () => {
+      const { context } = await findTarget(shell.options());
+      if (!context) {
+        throw new Failure('login-required', 'You know no server yet.', { hint: 'Run: secure-inv login' });
+      }
+      const authority = context.ca.trim();
+      say(shell, authority, { context: context.name, authority, fingerprint: fingerprintOf(authority) });
+    });
   subcommand(shell.program, ['context', 'remove'], 'Forget a context, its tokens and whom it trusted.')
     .argument('<name>', 'as context list shows it')
     .addHelpText('after', examplesText(['secure-inv context remove old.example.com:7443']))
     .action(async (name: string) => {
+      await assertNothingWaits(shell, name);
       await open().remove(name);
       say(shell, `${name} is forgotten.`, { context: name });
     });
+}
+
+/** What waits in a context could not be sent without it. Failures: `conflict`. */
+async function assertNothingWaits(shell: Shell, name: string): Promise<void> {
+  const waiting = (await listQueues(shell.options().stateFolder)).filter(({ context }) => context === name).length;
+  if (waiting === 0) return;
+  throw new Failure(
+    'conflict',
+    `${waiting} of your operations in ${name} ${waiting === 1 ? 'is' : 'are'} not settled.`,
+    {
+      hint: 'See: secure-inv queue list --all. Then: secure-inv queue send, or: secure-inv queue drop ID',
+    },
+  );
 }

@@ -36,7 +36,7 @@ export function addEnroll(shell: Shell): void {
         const options = shell.options();
         const { user, role } = checkResult(enroll.result, await connection.request('enroll', { code }));
         if (isInteractive()) process.stderr.write(`Hello ${user} (${role}).\n`);
-        const granted = await choosePassword(connection, { ...options, ...flags }).catch(tellThatLinkIsSpent);
+        const granted = await choosePassword(connection, { ...options, ...flags }).catch(tellThatLinkIsSpent(user));
         const name = options.context ?? formatAddress(host, port);
         const store = new ContextStore(options.configFolder, options.stateFolder);
         await store.save({ name, host, port, ca: authority.pem, user });
@@ -85,14 +85,15 @@ async function getCertificate(
 }
 
 /** Whoever leaves now would try the same link again, in vain. */
-function tellThatLinkIsSpent(error: unknown): never {
-  if (!(error instanceof Failure)) throw error;
-  const spent =
-    'This link is spent. Ask an administrator for a new one (secure-inv user reset NAME); the first administrator finds one where the server runs.';
-  throw new Failure(error.code, error.message, {
-    ...error.details,
-    hint: [error.details.hint, spent].filter(Boolean).join(' '),
-  });
+function tellThatLinkIsSpent(user: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof Failure)) throw error;
+    const spent = `This link is spent. Ask an administrator for a new one (secure-inv user reset ${user}); the first administrator finds one where the server runs.`;
+    throw new Failure(error.code, error.message, {
+      ...error.details,
+      hint: [error.details.hint, spent].filter(Boolean).join(' '),
+    });
+  };
 }
 
 /** Asks until the server accepts the password: the code is spent, so giving up here would cost a new link. */

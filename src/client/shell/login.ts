@@ -10,7 +10,7 @@ import { tokensOf } from '../call.ts';
 import { ClientConnection, type Endpoint, fetchAuthority } from '../connect.ts';
 import type { Context } from '../context.ts';
 import { findTarget, readCertificate, readGiven, type Target } from '../target.ts';
-import { ask, isInteractive } from '../terminal.ts';
+import { agrees, ask, isInteractive } from '../terminal.ts';
 import { isTyped, type PasswordSource, readPassword } from './password.ts';
 import { warnOfEnd } from './session.ts';
 import { examplesText, type Shell, type ShellOptions, say, subcommand } from './shell.ts';
@@ -48,11 +48,15 @@ export function addLogin(shell: Shell): void {
       const name = options.context ?? target.context?.name ?? formatAddress(host, port);
       if (files?.cert !== target.store.certificateFile(name)) warnOfEnd(certificate, options);
       const context = { name, host, port, ca, cert: absolute(files?.cert), key: absolute(files?.key) };
-      if (certificate && (await certificateIsEnough(endpoint))) {
-        await loginByCertificate(shell, target, context, endpoint);
-        return;
+      try {
+        if (certificate && (await certificateIsEnough(endpoint))) {
+          return await loginByCertificate(shell, target, context, endpoint);
+        }
+        await loginByPassword(shell, target, context, endpoint, flags);
+      } catch (error) {
+        await rememberTrust(error, target, context);
+        throw error;
       }
-      await loginByPassword(shell, target, context, endpoint, flags);
     });
 }
 
@@ -96,11 +100,17 @@ async function trust(target: Target, { ca }: ShellOptions, fingerprint: string |
     });
   }
   process.stderr.write(`${shown}\n  ${authority.shownFingerprint}\nThe server prints it when it starts.\n`);
-  const answer = await ask('Is it the same (yes or no)? ');
-  if (answer.toLowerCase() === 'yes') return authority.pem;
+  if (await agrees('Is it the same?')) return authority.pem;
   throw new Failure('untrusted', 'Not logged in: you did not trust the server.', {
     hint: 'Ask the operator for the fingerprint, or for an enrolment link, which contains it.',
   });
+}
+
+/** Whom somebody agreed to trust, and who then refused a login, is not asked about again: as in ssh. */
+async function rememberTrust(error: unknown, { store, context: known }: Target, context: Context): Promise<void> {
+  if (known || !(error instanceof Failure) || !/^(login-|certificate-|busy)/.test(error.code)) return;
+  const { name, host, port, ca } = context;
+  await store.remember({ name, host, port, ca });
 }
 
 /**
@@ -148,13 +158,14 @@ async function loginByCertificate(
 
 async function loginByPassword(
   shell: Shell,
-  { store, context: known }: Target,
+  target: Target,
   context: Context,
   endpoint: Endpoint,
   { user: given, ...flags }: LoginFlags,
 ): Promise<void> {
   const source = { passwordFile: shell.options().passwordFile, ...flags };
-  const user = given ?? (await askUser(known?.user));
+  const { store } = target;
+  const user = given ?? (await askUser(target.context?.user));
   const { device } = await store.readTokens(context.name);
   for (let tries = 1; ; tries++) {
     // Asked before connecting: the server does not wait for people.
@@ -173,6 +184,7 @@ async function loginByPassword(
       const isWrong = error instanceof Failure && error.code === 'login-failed';
       const again = isWrong && isTyped(source) && tries < triesMax;
       if (!again) throw error;
+      await rememberTrust(error, target, context);
       process.stderr.write(`${error.message} Try again.\n`);
     }
   }

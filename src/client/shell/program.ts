@@ -1,5 +1,6 @@
 import { Command as Words } from 'commander';
 import { audit } from '../../command/audit.ts';
+import { history } from '../../command/history.ts';
 import { commands } from '../../command/index.ts';
 import { watch } from '../../command/watch.ts';
 import { whoami } from '../../command/whoami.ts';
@@ -8,10 +9,12 @@ import { addCert } from './cert.ts';
 import { addCompletion } from './completion.ts';
 import { addContext } from './context.ts';
 import { addEnroll } from './enroll.ts';
+import { addHistory } from './history.ts';
 import { addLogin } from './login.ts';
 import { addLogout } from './logout.ts';
 import { addMenu } from './menu.ts';
 import { addPasswd } from './passwd.ts';
+import { addQueue } from './queue.ts';
 import { addRefresh } from './refresh.ts';
 import { addRemote } from './remote.ts';
 import { examplesText, refuseUsage, type Shell, type ShellOptions } from './shell.ts';
@@ -39,6 +42,7 @@ export function buildProgram(environment: ShellOptions, version: string): Words 
   addLogin(shell);
   for (const command of commands) {
     if (command === audit) addAudit(shell);
+    else if (command === history) addHistory(shell);
     else if (command === watch) addWatch(shell);
     else if (command === whoami) addWhoami(shell);
     else addRemote(shell, command);
@@ -48,6 +52,7 @@ export function buildProgram(environment: ShellOptions, version: string): Words 
   addLogout(shell);
   addCert(shell);
   addContext(shell);
+  addQueue(shell);
   addMenu(shell);
   addCompletion(shell);
   return program;

@@ -3,10 +3,9 @@ import { v7 } from 'uuid';
 import * as v from 'valibot';
 import { checkParams } from '../../command/check.ts';
 import type { Command } from '../../command/command.ts';
-import { formatEnrolmentLink } from '../../model/enrolment-link.ts';
-import type { Endpoint } from '../connect.ts';
-import { fingerprintOf } from '../connect.ts';
-import { openScreen } from '../terminal.ts';
+import { Failure } from '../../model/failure.ts';
+import { print } from './answer.ts';
+import { queueOperation, runOperation } from './operation.ts';
 import { parseNumber, readPairs } from './pairs.ts';
 import { withSession } from './session.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
@@ -20,7 +19,7 @@ export type Perform = (params: Record<string, unknown>, options: Readonly<Record
  */
 export function addRemote(shell: Shell, command: Command, perform?: Perform): Words | undefined {
   if (!command.shell) return undefined;
-  const { words, pairs, options = {}, mandatory = [], examples } = command.shell;
+  const { words, pairs, options = {}, mandatory = [], canWait = false, examples } = command.shell;
   const line = subcommand(shell.program, command.name.split('.'), command.summary);
   const fields = fieldsOf(command);
   const positional = words.map((word) => word.replace(/[<>[\].]/g, ''));
@@ -35,18 +34,26 @@ export function addRemote(shell: Shell, command: Command, perform?: Perform): Wo
     line.addOption(option.makeOptionMandatory((field.required && name !== 'operation') || mandatory.includes(name)));
     if (field.isNullable) line.addOption(new Option(flag.replace('--', '--no-'), 'take it away'));
   }
+  if (fields.has('operation')) {
+    const queue = new Option('--queue', 'keep it, and send it later if the server is away; see: queue');
+    line.addOption(queue.hideHelp(!canWait)); // Others refuse it and say why.
+  }
   line.addHelpText('after', examplesText(examples));
   line.action(async (...given: unknown[]) => {
     let params: Record<string, unknown> = {};
-    if (!pairs) for (const [at, name] of positional.entries()) put(params, name, fields.get(name), given[at]);
     const opts: Record<string, unknown> = line.opts();
+    if (opts['queue'] && !canWait) throw cannotWait(command);
+    if (!pairs) for (const [at, name] of positional.entries()) put(params, name, fields.get(name), given[at]);
     for (const [name, field] of fields) {
       if (!positional.includes(name)) put(params, name, field, opts[camelCase(options[name] ?? name)]);
     }
     if (pairs && isWords(given[0])) params = { ...(await readPairs(given[0], pairs, params)) };
     if (fields.has('operation')) params['operation'] ??= v7();
-    checkParams(command, params); // Here first: a slip of the hand costs no round trip.
-    await (perform ? perform(params, opts) : run(shell, command, params));
+    const checked = checkParams(command, params); // Here first: a slip of the hand costs no round trip.
+    if (perform) return perform(params, opts);
+    if (!canWait) return run(shell, command, params);
+    const operation = String(checked['operation']);
+    await (opts['queue'] ? queueOperation : runOperation)(shell, command, { ...params, operation });
   });
   return line;
 }
@@ -55,20 +62,20 @@ const pairsDescription = 'pairs of an item and a quantity, or - to read them fro
 /** The parameters that pairs are made of. */
 const inPairs: ReadonlySet<string> = new Set(['item', 'quantity']);
 
+/** What is done twice has the same effect as once, or is refused: these need no place to be kept, either. */
+function cannotWait({ name }: Command): Failure {
+  const words = name.replaceAll('.', ' ');
+  return new Failure('bad-params', `${words} cannot wait in the queue: it goes by what is there when it is done.`, {
+    hint: 'Leave out --queue, and give it when the server is there. What can wait: add, take, move.',
+  });
+}
+
 /** Asks once and prints the answer. */
 export async function run(shell: Shell, command: Command, params: Record<string, unknown>): Promise<void> {
   const { json } = shell.options();
   await withSession(shell, async (session, endpoint) =>
     print(command, await session.call(command, params), json, endpoint),
   );
-}
-
-/** Prints a result for a program, or for a person. */
-export function print(command: Command, result: Record<string, unknown>, json = false, endpoint: Endpoint): void {
-  const { host, port, ca } = endpoint;
-  const screen = openScreen((code) => formatEnrolmentLink({ host, port, code, fingerprint: fingerprintOf(ca) }));
-  const text = json ? JSON.stringify(result) : command.shell?.render(result, screen);
-  process.stdout.write(`${text}\n`);
 }
 
 interface Field {

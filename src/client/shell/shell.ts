@@ -1,4 +1,5 @@
 import type { CommanderError, Command as Words } from 'commander';
+import { unknownCommand } from '../../model/closest.ts';
 import { Failure } from '../../model/failure.ts';
 import type { TargetOptions } from '../target.ts';
 
@@ -6,6 +7,8 @@ import type { TargetOptions } from '../target.ts';
 export interface ShellOptions extends TargetOptions {
   readonly passwordFile?: string | undefined;
   readonly json?: boolean | undefined;
+  /** Whether the terminal knows characters other than ASCII. */
+  readonly isUnicode?: boolean | undefined;
 }
 
 /** A program to add commands to, and how an action learns what it is about. */
@@ -34,6 +37,17 @@ function group(parent: Words, word: string): Words {
 
 function child(parent: Words, word: string, path: readonly string[]): Words {
   return parent.command(word).copyInheritedSettings(parent).exitOverride(refuseUsage(path));
+}
+
+/** For a group that does something without a word: one that is none of its commands is refused as that. */
+export function assertNoWords(group: Words, help: string): void {
+  const [word] = group.args;
+  if (word === undefined) return;
+  throw unknownCommand(
+    word,
+    group.commands.map((command) => command.name()),
+    help,
+  );
 }
 
 /** What is wrong with a command line, in the form of our other refusals; a help or version that was printed stays one. */

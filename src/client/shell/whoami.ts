@@ -1,6 +1,6 @@
 import { whoami } from '../../command/whoami.ts';
 import type { Protection } from '../protection.ts';
-import { print } from './remote.ts';
+import { print } from './answer.ts';
 import { withSession } from './session.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
 

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { shellWord } from '../../model/shell-word.ts';
 import { define } from '../command.ts';
 import { applyEdit, editEntries, editResult } from './edits.ts';
 
@@ -12,7 +13,8 @@ export const itemArchive = define({
   shell: {
     words: ['<item>'],
     examples: ['secure-inv item archive Flour'],
-    render: ({ item }) => `${item} is archived: only its history shows it. To bring it back: secure-inv item restore`,
+    render: ({ item }) =>
+      `${item} is archived: only its history shows it. To bring it back: secure-inv item restore ${shellWord(item)}`,
   },
   handle: ({ item, ...rest }, call) => applyEdit({ item, change: { archived: true } }, rest, call),
 });

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { define } from '../command.ts';
+import { define, type Screen } from '../command.ts';
 import { formatItem, formatMovement, item, itemStock, movement } from '../field.ts';
 import { formatMinute } from '../table.ts';
 import { renderChange } from './change.ts';
@@ -32,7 +32,7 @@ export const itemShow = define({
   },
 });
 
-function render(shown: v.InferOutput<typeof details>): string {
+function render(shown: v.InferOutput<typeof details>, screen: Screen): string {
   const { quantity, unit, locations, precision, lowAt, last } = shown;
   const where = locations.map((at) => `${at.location} ${at.quantity}`).join(', ');
   const rows: readonly (readonly [string, string | undefined])[] = [
@@ -44,12 +44,14 @@ function render(shown: v.InferOutput<typeof details>): string {
     ['Barcode', shown.barcode],
     ['Category', shown.category],
     ['About', shown.description],
-    ['Last', last && renderLast(last)],
+    ['Last', last && renderLast(last, screen)],
   ];
   return rows.flatMap(([word, text]) => (text === undefined ? [] : [`${word.padEnd(9)} ${text}`])).join('\n');
 }
 
-function renderLast({ seq, at, kind, delta, location, user, change }: v.InferOutput<typeof movement>): string {
+function renderLast(last: v.InferOutput<typeof movement>, screen: Screen): string {
+  const { seq, at, kind, delta, location, user, change } = last;
   const what = change ? `edit (${renderChange(change)})` : `${kind} ${delta > 0 ? '+' : ''}${delta} at ${location}`;
-  return `${what} by ${user}, ${formatMinute(at)} UTC (movement ${seq})`;
+  const when = `${formatMinute(at, screen)}${screen.now === null ? ' UTC' : ''}`;
+  return `${what} by ${user}, ${when} (movement ${seq})`;
 }

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { shellWord } from '../../model/shell-word.ts';
 import { define } from '../command.ts';
 import { assertEverywhere } from '../everywhere.ts';
 import { place } from '../field.ts';
@@ -13,7 +14,8 @@ export const locationAdd = define({
   shell: {
     words: ['<location>'],
     examples: ['secure-inv location add cellar', 'secure-inv location add "Shelf 12"'],
-    render: ({ location }) => `Added the location ${location}. To put something there, say: --at ${quoted(location)}`,
+    render: ({ location }) =>
+      `Added the location ${location}. To put something there, say: --at ${shellWord(location)}`,
   },
   async handle({ location }, call) {
     assertEverywhere(call, 'a new one would not be among them');
@@ -23,8 +25,3 @@ export const locationAdd = define({
     return { location: name };
   },
 });
-
-/** As one would type it in a shell. */
-function quoted(name: string): string {
-  return /^[\w.-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
-}

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { shellWord } from '../../model/shell-word.ts';
 import { define } from '../command.ts';
 import { assertEverywhere } from '../everywhere.ts';
 import { place } from '../field.ts';
@@ -14,7 +15,7 @@ export const locationArchive = define({
     words: ['<location>'],
     examples: ['secure-inv location archive cellar'],
     render: ({ location }) =>
-      `${location} is archived: only history shows it. To bring it back, add it: secure-inv location add`,
+      `${location} is archived: only history shows it. To bring it back, add it: secure-inv location add ${shellWord(location)}`,
   },
   async handle({ location }, call) {
     assertEverywhere(call, 'others may use it');

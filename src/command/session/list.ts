@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { define } from '../command.ts';
 import { formatTime } from '../field.ts';
 import { oneOrAll, ownerAsked, ownerEntries } from '../ownership.ts';
-import { formatMinute, renderTable } from '../table.ts';
+import { formatMinute, leftOut, renderTable } from '../table.ts';
 
 /** Where somebody is logged in: whoever finds a login there that is not theirs can end it. */
 export const sessionList = define({
@@ -34,11 +34,15 @@ export const sessionList = define({
         current ? '*' : '',
         id,
         user,
-        ...[createdAt, lastUsedAt, expiresAt].map(formatMinute),
+        ...[createdAt, lastUsedAt, expiresAt].map((time) => formatMinute(time, screen)),
         source ?? '',
       ]);
       return renderTable(
-        headings.map((heading) => ({ heading })),
+        headings.map((heading) => ({
+          heading,
+          whole: heading !== 'USER',
+          ...leftOut(heading, 'SINCE', 'FROM', 'ENDS'),
+        })),
         rows,
         screen,
       );

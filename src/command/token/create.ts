@@ -34,12 +34,16 @@ export const tokenCreate = define({
       'secure-inv token create dock-scanner --role clerk',
       'secure-inv token create export --role viewer --days 30 --user reports --json',
     ],
-    render: ({ token, id, name, user, role, expiresAt }) =>
+    render: ({ token, id, name, user, role, expiresAt }, { server }) =>
       [
         `API token "${name}" of ${user} (${role}), good until ${expiresAt}. It is shown this once:`,
         `  ${token}`,
-        'Keep it in a file that only the machine can read, and name that file, never the token, to its commands:',
-        '  SECURE_INV_TOKEN_FILE=FILE secure-inv view',
+        'On the machine, paste it into a file that only the machine can read, then Enter and Ctrl-D:',
+        '  (umask 077 && cat > api-token)',
+        'Bring it the authority to trust, which this prints here:',
+        '  secure-inv context authority > server-ca.pem',
+        'Then this works there, in the folder with both files:',
+        `  SECURE_INV_SERVER=${server} SECURE_INV_CA=server-ca.pem SECURE_INV_TOKEN_FILE=api-token secure-inv view`,
         `To end it: secure-inv token revoke ${id}`,
       ].join('\n'),
   },

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { define } from '../command.ts';
 import { formatTime } from '../field.ts';
 import { oneOrAll, ownerAsked, ownerEntries } from '../ownership.ts';
-import { formatMinute, renderTable } from '../table.ts';
+import { formatMinute, leftOut, renderTable } from '../table.ts';
 
 /** The keys that machines have: one that nobody uses should go. */
 export const tokenList = define({
@@ -34,12 +34,16 @@ export const tokenList = define({
         name,
         user,
         role,
-        formatMinute(createdAt),
-        formatMinute(expiresAt),
-        lastUsedAt === undefined ? 'never' : formatMinute(lastUsedAt),
+        formatMinute(createdAt, screen),
+        formatMinute(expiresAt, screen),
+        lastUsedAt === undefined ? 'never' : formatMinute(lastUsedAt, screen),
       ]);
       return renderTable(
-        headings.map((heading) => ({ heading })),
+        headings.map((heading) => ({
+          heading,
+          whole: heading !== 'NAME' && heading !== 'USER',
+          ...leftOut(heading, 'SINCE', 'ROLE', 'USER'),
+        })),
         rows,
         screen,
       );

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { define } from '../command.ts';
-import { formatInvitation, invitation, renderInvitation, role, userName } from '../field.ts';
+import { completeInvitation, formatInvitation, invitation, renderInvitation, role, userName } from '../field.ts';
 
 /** Makes a user, who sets a password with the link that is printed. */
 export const userAdd = define({
@@ -12,6 +12,7 @@ export const userAdd = define({
   shell: {
     words: ['<user>'],
     examples: ['secure-inv user add clerk1 --role clerk'],
+    complete: completeInvitation,
     render: renderInvitation,
   },
   async handle({ user, role }, { auth, actor }) {

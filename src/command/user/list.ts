@@ -30,8 +30,8 @@ export const userList = define({
           { heading: 'USER' },
           { heading: 'ROLE' },
           { heading: 'STATE' },
-          { heading: 'SINCE' },
-          { heading: 'LOCATIONS' },
+          { heading: 'SINCE', leave: 1 },
+          { heading: 'LOCATIONS', leave: 2 },
         ],
         users.map(({ user, role, state, createdAt, locations }) => [
           user,

@@ -1,6 +1,7 @@
 import { Failure } from '../../model/failure.ts';
 import { canonicalKey } from '../../model/name.ts';
 import { formatQuantity } from '../../model/quantity.ts';
+import { shellWord } from '../../model/shell-word.ts';
 import { defaultLocation, type Location } from '../../model/stock.ts';
 import { isWithin, type Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
@@ -85,7 +86,9 @@ function assertNotDefault(location: Location, what: string): void {
 
 function taken({ name, isArchived }: Found): Failure {
   return new Failure('conflict', `There is a location ${name} already${isArchived ? ', which is archived' : ''}.`, {
-    hint: isArchived ? 'Adding it brings it back: secure-inv location add' : 'See: secure-inv location list',
+    hint: isArchived
+      ? `Adding it brings it back: secure-inv location add ${shellWord(name)}`
+      : 'See: secure-inv location list',
   });
 }
 

@@ -1,6 +1,7 @@
 import { Failure } from '../../model/failure.ts';
 import { quantityMax } from '../../model/limits.ts';
 import { formatQuantity, quantityThousandthsMax, type Thousandths } from '../../model/quantity.ts';
+import { shellWord } from '../../model/shell-word.ts';
 import type { Location } from '../../model/stock.ts';
 import type { Scope } from '../../model/user.ts';
 import type { StockedItem } from './items.ts';
@@ -44,7 +45,7 @@ export class Plan {
     const { item, location, delta, isLeg } = change;
     if (item.isArchived) {
       throw new Failure('conflict', `${item.name} is archived.`, {
-        hint: 'A manager can bring it back: secure-inv item restore',
+        hint: `A manager can bring it back: secure-inv item restore ${shellWord(item.name)}`,
       });
     }
     const balance = (item.balances.get(location.id) ?? 0) + delta;

@@ -2,6 +2,7 @@ import { Failure } from '../../model/failure.ts';
 import type { ItemEdit, ItemIntent } from '../../model/item.ts';
 import { canonicalKey } from '../../model/name.ts';
 import { assertPrecision } from '../../model/quantity.ts';
+import { shellWord } from '../../model/shell-word.ts';
 import type {
   CountIntent,
   LinesIntent,
@@ -194,7 +195,7 @@ export class Stock {
     const { name, archived_at } = this.#database.one<{ name: string; archived_at: number | null }>(sql, id);
     if (archived_at === null) return { id, name };
     throw new Failure('conflict', `The location ${name} is archived.`, {
-      hint: 'A manager can bring it back: secure-inv location add',
+      hint: `A manager can bring it back: secure-inv location add ${shellWord(name)}`,
     });
   }
 

@@ -1,0 +1,115 @@
+import type { Command } from '../command/command.ts';
+import { findCommand } from '../command/index.ts';
+import { whoami } from '../command/whoami.ts';
+import { Failure, type FailureCode } from '../model/failure.ts';
+import type { ClientSession } from './call.ts';
+import { type OperationQueue, type QueueEntry, stateOf } from './queue.ts';
+
+/** How an operation of the queue fared: one of the two. */
+export interface Outcome {
+  readonly entry: QueueEntry;
+  readonly result?: Record<string, unknown>;
+  readonly refusal?: Failure;
+}
+
+/** The store's own answers: whoever gets one knows that the operation was not counted. */
+const verdicts: ReadonlySet<FailureCode> = new Set(['bad-params', 'not-found', 'conflict', 'out-of-stock']);
+/** What another try will not mend by itself: somebody has to decide. */
+const refusals: ReadonlySet<FailureCode> = new Set([...verdicts, 'forbidden', 'unknown-command', 'bad-request']);
+/** After these nobody knows whether it was counted. Of `unconfirmed`, the session knows the rest. */
+const uncertain: ReadonlySet<FailureCode> = new Set(['unconfirmed', 'internal', 'bad-frame']);
+/** What a loss of access may also say of an operation that was counted before it. */
+const isSilentOfBefore: ReadonlySet<FailureCode> = new Set([
+  'not-found',
+  'forbidden',
+  'unknown-command',
+  'bad-request',
+]);
+
+/**
+ * Sends what `isMeant` in order, each exactly once: under its id, and only as the user it belongs to. A refused one is kept
+ * as that, and the later ones go on. To be called under the queue's lock. Failures: what keeps all of them from being sent.
+ */
+export async function sendQueue(
+  session: ClientSession,
+  queue: OperationQueue,
+  isMeant: (entry: QueueEntry) => boolean,
+  onOutcome: (outcome: Outcome) => void,
+): Promise<void> {
+  const { user, server } = queue.owner;
+  const known = await session.call(whoami, {});
+  if (known.user !== user) {
+    throw new Failure('conflict', `These operations are ${user}'s, and the server knows you as ${known.user}.`, {
+      hint: 'Run: secure-inv login',
+    });
+  }
+  for (const listed of await queue.list()) {
+    // It may have been answered in another shell while those before it were sent.
+    const entry = isMeant(listed) && listed.server === server ? await queue.read(listed) : undefined;
+    const state = entry && stateOf(entry);
+    if (entry && (state === 'queued' || state === 'unconfirmed')) onOutcome(await send(session, queue, entry));
+  }
+}
+
+async function send(session: ClientSession, queue: OperationQueue, entry: QueueEntry): Promise<Outcome> {
+  await session.protection(); // Only what can be sent is called so.
+  await queue.claim(entry);
+  try {
+    const result = await session.call(commandOf(entry), entry.params);
+    await queue.forget(entry);
+    return { entry, result };
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    if (!refusals.has(error.code)) {
+      await queue.settle({ ...entry, maySent: entry.maySent || uncertain.has(error.code) });
+      throw error;
+    }
+    const { code, message, details } = error;
+    const maySent = entry.maySent && isSilentOfBefore.has(code);
+    await queue.settle({ ...entry, maySent, refusal: { code, message, hint: details.hint } });
+    return { entry, refusal: error };
+  }
+}
+
+function commandOf({ method }: QueueEntry): Command {
+  const command = findCommand(method);
+  if (command) return command;
+  throw new Failure('unknown-command', `This program knows no "${method}".`);
+}
+
+/**
+ * Calls an operation and keeps it while its outcome is not known, so that neither a lost answer nor kill -9 loses its id.
+ * It is written while the connection is made, and costs no time of its own. Failures: the call's; `conflict` when the
+ * queue has something else of its id.
+ */
+export async function callKept(
+  session: ClientSession,
+  queue: OperationQueue | undefined,
+  command: Command,
+  params: Readonly<Record<string, unknown>> & { readonly operation: string },
+): Promise<Record<string, unknown>> {
+  const connecting = session.protection();
+  connecting.catch(() => undefined); // Awaited below.
+  const begun = await queue?.begin({ method: command.name, params }).catch((error: unknown) => {
+    if (error instanceof Failure && error.code === 'conflict') throw error;
+    return undefined; // A full disk or a damaged queue is no reason not to take what the server can count.
+  });
+  if (!queue || !begun) return session.call(command, params);
+  const { entry, before } = begun;
+  try {
+    await connecting;
+    const result = await session.call(command, params);
+    await queue.forget(entry);
+    return result;
+  } catch (error) {
+    if (!(error instanceof Failure) || uncertain.has(error.code)) await queue.settle(entry);
+    else if (before && !verdicts.has(error.code)) await queue.settle(before);
+    else await queue.forget(entry);
+    throw error instanceof Failure && uncertain.has(error.code) ? keptFailure(error, params.operation) : error;
+  }
+}
+
+function keptFailure({ code, message, details }: Failure, operation: string): Failure {
+  const hint = `It is kept. Run: secure-inv queue send, or repeat the command with --operation ${operation}. It is counted once.`;
+  return new Failure(code, message, { ...details, hint });
+}

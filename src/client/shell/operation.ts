@@ -1,0 +1,121 @@
+import type { Command } from '../../command/command.ts';
+import { Failure, failures } from '../../model/failure.ts';
+import { withFileLockWithin } from '../file-lock.ts';
+import { OperationQueue, type QueueEntry } from '../queue.ts';
+import { callKept, type Outcome, sendQueue } from '../queue-sender.ts';
+import { findOwner } from '../target.ts';
+import { print } from './answer.ts';
+import { withSession } from './session.ts';
+import { type Shell, say } from './shell.ts';
+
+/** Another shell that sends the same queue is waited for so long; then it is left to it. */
+export const queueLockMillisecondsMax = 15_000;
+
+/** Parameters with the id under which a repeat counts once. */
+export type OperationParams = Record<string, unknown> & { readonly operation: string };
+
+/** Does an operation once and prints the answer. It is kept while that is not known. */
+export async function runOperation(shell: Shell, command: Command, params: OperationParams): Promise<void> {
+  const { json, stateFolder } = shell.options();
+  await withSession(shell, async (session, endpoint, owner) => {
+    const queue = owner && new OperationQueue(stateFolder, owner);
+    print(command, await callKept(session, queue, command, params), json, endpoint);
+  });
+}
+
+/** Keeps an operation first, behind those that wait, and sends them as far as it. A server that is away is no failure. */
+export async function queueOperation(shell: Shell, command: Command, params: OperationParams): Promise<void> {
+  const options = shell.options();
+  const queue = new OperationQueue(options.stateFolder, await findOwner(options));
+  const entry = await queue.add({ method: command.name, params });
+  await sendUpTo(shell, queue, command, entry, ({ isQueued, file }) => isQueued && file <= entry.file);
+}
+
+/** Sends what `isMeant`, at last `entry`, whose answer is printed. */
+export async function sendUpTo(
+  shell: Shell,
+  queue: OperationQueue,
+  command: Command,
+  entry: QueueEntry,
+  isMeant: (entry: QueueEntry) => boolean,
+): Promise<void> {
+  const { json } = shell.options();
+  let refused: Failure | undefined;
+  let isAnswered = false;
+  try {
+    await withSession(
+      shell,
+      async (session, endpoint) => {
+        await session.protection();
+        await withFileLockWithin(await queue.lockFile(), queueLockMillisecondsMax, () =>
+          sendQueue(session, queue, isMeant, (outcome) => {
+            if (outcome.entry.file !== entry.file) return json ? undefined : sayOutcome(outcome);
+            isAnswered = true;
+            refused = outcome.refusal;
+            if (outcome.result) print(command, outcome.result, json, endpoint);
+          }),
+        );
+      },
+      false,
+    );
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    if (!isAnswered && !json) sayWhy(error);
+  }
+  if (refused) throw keptRefusal(refused, entry);
+  if (!isAnswered) await sayQueued(shell, queue, entry);
+}
+
+/** What people read of one that was sent along, beside the answer to theirs. */
+export function sayOutcome({ entry, refusal }: Outcome): void {
+  const what = describeOperation(entry);
+  const sentence = refusal
+    ? `Refused from the queue, and kept: ${what}. ${refusal.message}`
+    : `Sent from the queue: ${what}.`;
+  process.stderr.write(`secure-inv: ${sentence}\n`);
+}
+
+/** A server that is away is what a queue is for; all else somebody has to see to. */
+function sayWhy({ code, message, details }: Failure): void {
+  if (code === 'unreachable' || failures[code].exit === 7) return;
+  process.stderr.write(`secure-inv: Not sent now: ${message}\n${details.hint ? `hint: ${details.hint}\n` : ''}`);
+}
+
+async function sayQueued(shell: Shell, queue: OperationQueue, entry: QueueEntry): Promise<void> {
+  const entries = await queue.list();
+  const { operation } = entry.params;
+  const isKept = entries.some(({ file }) => file === entry.file);
+  const waiting = entries.filter(({ refusal }) => !refusal).length;
+  const sentence = isKept
+    ? `Queued: ${describeOperation(entry)}, will be sent when the server is back.`
+    : `Queued: ${describeOperation(entry)}. Another shell has sent or dropped it: see secure-inv history.`;
+  say(shell, sentence, { queued: isKept, operation, waiting });
+}
+
+function keptRefusal({ code, message, details }: Failure, { params: { operation } }: QueueEntry): Failure {
+  const id = shortId(operation);
+  const kept = `It is kept: secure-inv queue retry ${id}, or: secure-inv queue drop ${id}`;
+  return new Failure(code, message, { ...details, hint: details.hint ? `${kept}. ${details.hint}` : kept });
+}
+
+/** What people type of an operation's id: the rest of two that were given at once is the same. */
+export function shortId(operation: string): string {
+  return operation.slice(-12);
+}
+
+/** An operation in the words that it was given in: `add 20 Soap at cellar`. */
+export function describeOperation({ method, params }: Pick<QueueEntry, 'method' | 'params'>): string {
+  const { operation: _, item, quantity, location, from, to, lines, ...rest } = params;
+  const placed = (word: string, place: unknown) => (place === undefined ? undefined : `${word} ${String(place)}`);
+  const more = Object.entries(rest).map(([name, value]) => (value === true ? name : `${name} ${String(value)}`));
+  const words = [
+    method.replaceAll('.', ' '),
+    quantity,
+    item,
+    Array.isArray(lines) ? `${lines.length} lines` : undefined,
+    placed('at', location),
+    placed('from', from),
+    placed('to', to),
+  ];
+  return [words.filter((word) => word !== undefined).join(' '), ...more].join(', ');
+}

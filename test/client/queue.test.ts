@@ -1,0 +1,187 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { createServer } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { withFileLock } from '../../src/client/file-lock.ts';
+import { ensureCertificates } from '../../src/pki/issue.ts';
+import { temporaryFolder } from '../support/server.ts';
+
+const program = fileURLToPath(new URL('../../src/secure-inv.ts', import.meta.url));
+const operation = '0192f0c1-7b5e-7000-8000-2f6d1a9c3b4e';
+
+type Answer = Readonly<Record<string, unknown>> | Error | undefined;
+
+/** A server that answers what the test says, closes where it says nothing, and an account that is logged in to it as clerk1. */
+async function start(answers: Record<string, () => Answer>, login: Readonly<Record<string, string>> = {}) {
+  const folder = await temporaryFolder();
+  await ensureCertificates(folder, []);
+  const read = (name: string) => readFile(join(folder, name), 'utf8');
+  const [key, cert] = [await read('server-key.pem'), await read('server.pem')];
+  const asked: string[] = [];
+  const server = createServer({ key, cert, ALPNProtocols: ['secure-inv/1'] }, (socket) => {
+    socket.on('error', () => undefined);
+    socket.on('data', (data) => {
+      for (const line of String(data).trim().split('\n')) {
+        const { id, method, params } = JSON.parse(line);
+        asked.push(params.operation === undefined ? method : `${method} ${params.operation}`);
+        const answer = answers[method]?.();
+        if (answer === undefined) return void socket.destroy();
+        const error = answer instanceof Error && {
+          code: 1000,
+          message: 'No.',
+          data: { code: answer.message },
+        };
+        socket.write(`${JSON.stringify({ jsonrpc: '2.0', id, ...(error ? { error } : { result: answer }) })}\n`);
+      }
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo; // It listens on TCP.
+  const [config, state] = [join(folder, '.config', 'secure-inv'), join(folder, '.local', 'state', 'secure-inv')];
+  for (const one of [config, state]) await mkdir(one, { recursive: true, mode: 0o700 });
+  const context = { host: '127.0.0.1', port, ca: await read('server-ca.pem'), user: 'clerk1' };
+  await writeFile(join(config, 'contexts.json'), JSON.stringify({ current: 'shop', contexts: { shop: context } }));
+  const tokens = { accessToken: 'any', expiresAt: '2999-01-01T00:00:00Z', user: 'clerk1', ...login };
+  await writeFile(join(state, 'shop.json'), JSON.stringify(tokens), { mode: 0o600 });
+  const run = async (...words: readonly string[]) => {
+    const child = execFile(process.execPath, [program, ...words], { env: { HOME: folder } });
+    const [stdout, stderr, [status]] = await Promise.all([
+      child.stdout ? text(child.stdout) : '',
+      child.stderr ? text(child.stderr) : '',
+      once(child, 'close'),
+    ]);
+    return { status, stdout, stderr };
+  };
+  const list = async () => JSON.parse((await run('queue', '--json')).stdout).operations;
+  return { run, list, asked, queue: join(state, 'queue', 'shop clerk1') };
+}
+
+const added = (item = 'Soap') => ({
+  item,
+  location: 'main',
+  quantity: 1,
+  balance: 1,
+  seq: 1,
+  operation,
+  at: '2026-05-03T14:02:00Z',
+});
+const whoami = (user: string) => () => ({ user, role: 'clerk', permissions: [], expiresAt: '2026-05-03T14:02:00Z' });
+const ok = () => ({});
+
+describe('an operation whose answer was lost', () => {
+  test('is kept, told of by the next command, and sent by queue send under its own id', async () => {
+    const answers: Record<string, () => Answer> = { authenticate: ok };
+    const { run, list, asked, queue } = await start(answers);
+    const lost = await run('add', 'Soap', '1', '--operation', operation);
+    expect(lost).toMatchObject({ status: 7, stdout: '', stderr: expect.stringContaining('secure-inv queue send') });
+    expect(await list()).toMatchObject([{ operation, state: 'unconfirmed', method: 'add', user: 'clerk1' }]);
+    const [file = ''] = await readdir(queue);
+    expect((await stat(join(queue, file))).mode & 0o777).toBe(0o600);
+
+    answers['view'] = () => ({ items: [], seq: 0 });
+    const viewed = await run('view');
+    expect(viewed).toMatchObject({ status: 0, stdout: expect.stringMatching(/^No items/) });
+    expect(viewed.stderr).toBe(
+      'secure-inv: Operations of yours are not settled: 1 unconfirmed. See: secure-inv queue\n',
+    );
+    expect((await run('view', '--json')).stderr).toBe('');
+
+    // Somebody may have repeated it by hand: a later --queue does not send it unasked.
+    answers['whoami'] = whoami('clerk1');
+    answers['take'] = () => added();
+    asked.length = 0;
+    await run('take', 'Soap', '1', '--queue');
+    expect(asked).not.toContain(`add ${operation}`);
+
+    answers['add'] = () => added();
+    expect(await run('queue', 'send')).toMatchObject({ status: 0, stdout: expect.stringContaining('Sent: 1.') });
+    expect(asked).toContain(`add ${operation}`);
+    expect(await list()).toEqual([]);
+  });
+
+  test('is not kept when it was answered, however', async () => {
+    const answers: Record<string, () => Answer> = { authenticate: ok, add: () => added() };
+    const { run, list } = await start(answers);
+    expect(await run('add', 'Soap', '1')).toMatchObject({ status: 0, stderr: '' });
+    answers['add'] = () => new Error('conflict');
+    expect(await run('add', 'Soap', '1')).toMatchObject({ status: 5 });
+    expect(await list()).toEqual([]);
+  });
+});
+
+describe('an operation is never sent as somebody else', () => {
+  test('when the server takes this login for another user', async () => {
+    const { run, list, asked } = await start({ authenticate: ok, whoami: whoami('clerk2'), add: () => added() });
+    const queued = await run('add', 'Soap', '1', '--queue');
+    expect(queued).toMatchObject({ status: 0, stderr: expect.stringContaining('clerk2') });
+    expect(asked.filter((one) => one.startsWith('add'))).toEqual([]);
+    expect(await list()).toMatchObject([{ state: 'queued' }]);
+  });
+
+  test('when somebody else logged in while the command ran', async () => {
+    const { run, list, asked } = await start({ authenticate: ok, add: () => added() }, { user: 'clerk2' });
+    for (const words of [[], ['--queue']]) {
+      expect((await run('add', 'Soap', '1', ...words)).stderr).toContain('logged in as clerk2 now');
+    }
+    expect(asked).toEqual([]);
+    expect(await list()).toMatchObject([{ state: 'queued' }]);
+  });
+});
+
+test('a refusal that an operator can mend is kept for a retry, one that passes is tried again', async () => {
+  const answers: Record<string, () => Answer> = { authenticate: ok, whoami: whoami('clerk1') };
+  const { run, list } = await start(answers);
+  answers['add'] = () => new Error('forbidden');
+  expect(await run('add', 'Soap', '1', '--queue', '--operation', operation)).toMatchObject({ status: 4 });
+  expect(await list()).toMatchObject([{ state: 'refused', refusal: { code: 'forbidden' } }]);
+  answers['add'] = () => new Error('storage');
+  expect(await run('queue', 'retry', operation)).toMatchObject({ status: 0, stdout: expect.stringMatching(/^Queued/) });
+  expect(await list()).toMatchObject([{ state: 'queued' }]);
+  answers['add'] = () => added();
+  expect(await run('queue', 'send')).toMatchObject({ status: 0 });
+  expect(await list()).toEqual([]);
+});
+
+test('a queue that others could have written is not sent', async () => {
+  const { run, asked, queue } = await start({ authenticate: ok, whoami: whoami('clerk1') });
+  await mkdir(queue, { recursive: true, mode: 0o755 });
+  await writeFile(join(queue, `000000000001-${operation}.json`), '{}');
+  expect(await run('queue', 'send')).toMatchObject({ status: 1, stderr: expect.stringContaining('chmod 700') });
+  expect(asked).toEqual([]);
+});
+
+test('what a power cut left of an operation that nobody was told is kept stops no other', async () => {
+  const { run, list, queue } = await start({ authenticate: ok, add: () => added() });
+  await mkdir(queue, { recursive: true, mode: 0o700 });
+  await writeFile(join(queue, `000000000001-${operation}.json`), '', { mode: 0o600 });
+  expect(await list()).toEqual([]);
+  expect(await run('add', 'Soap', '1', '--operation', operation)).toMatchObject({ status: 0, stderr: '' });
+  expect(await list()).toEqual([]);
+});
+
+test('a lock whose holder was killed is taken over at once, and only once', async () => {
+  const file = join(await temporaryFolder(), 'lock');
+  const dead = execFile(process.execPath, ['-e', '']);
+  await once(dead, 'close');
+  await writeFile(file, `${hostname()} ${dead.pid} any`);
+  const startedAt = performance.now();
+  let [holders, most] = [0, 0];
+  await Promise.all(
+    Array.from({ length: 20 }, () =>
+      withFileLock(file, async () => {
+        most = Math.max(most, ++holders);
+        await new Promise((resolve) => setImmediate(resolve));
+        holders--;
+      }),
+    ),
+  );
+  expect(most).toBe(1);
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
+});
