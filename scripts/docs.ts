@@ -125,9 +125,12 @@ folder if that is called \`config\`, and otherwise at the file's own folder.
 
 ${formatTable(['key', 'meaning', 'default', 'allowed', 'environment', 'a change takes effect'], rows)}
 
-A running server does not read its configuration again yet: restart it after any change. Then \`live\` keys will take effect
-by a reload as well, \`restart\` keys only by a restart. It does follow the certificates in \`certs.folder\` and the token
-keys beside the store, but not the files of \`notify\`: restart it after a change of those, too.
+A running server reads its file again when it is told to: by \`secure-inv server reload\`, or by the signal SIGHUP when it was
+not started on a terminal. Then \`live\` keys take effect. When a \`restart\` key differs as well, or something is wrong,
+nothing is taken up, and the reply (or the log) says why. \`npx secure-invd config show --origin\` prints every setting with
+where its value comes from, and a digest: a server that runs shows its own in \`secure-inv server status\`.
+The certificates in \`certs.folder\` and the token keys beside the store are followed without being told; the files of
+\`notify\` are read at a start.
 `;
 }
 

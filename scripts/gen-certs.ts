@@ -1,7 +1,7 @@
 // The command line of src/pki: makes, lists and revokes the certificates of a server and of its clients.
-import { fileURLToPath } from 'node:url';
 import { Command, Option } from 'commander';
 import { askHidden, isInteractive, readPasswordsFromInput } from '../src/client/terminal.ts';
+import { loadServerConfig } from '../src/config/server.ts';
 import { unknownCommand } from '../src/model/closest.ts';
 import { Failure } from '../src/model/failure.ts';
 import { certificateWarningDays, passwordCharactersMin } from '../src/model/limits.ts';
@@ -255,9 +255,8 @@ async function revokeCertificate(nameOrSerial: string, { folder }: Options): Pro
 const example = (...words: readonly string[]): string => `  $ ${['npm run gen-certs --', ...words].join(' ')}`;
 const examples = (...lines: readonly string[]): string => `\nExamples:\n${lines.join('\n')}`;
 
-// The default of the setting `certs.folder`.
-const defaultFolder = fileURLToPath(new URL('../certs', import.meta.url));
-const folderOption = (): Option => new Option('--folder <path>', 'where the certificates are').default(defaultFolder);
+const folderOption = (): Option =>
+  new Option('--folder <path>', "where the certificates are (default: certs.folder of the server's configuration)");
 const collect = (host: string, hosts: readonly string[] = []): readonly string[] => [...hosts, host];
 
 const program = new Command('gen-certs')
@@ -285,6 +284,11 @@ const program = new Command('gen-certs')
     const known = program.commands.map((command) => command.name());
     if (word !== undefined) throw unknownCommand(word, known, 'npm run gen-certs -- --help');
     return makeServer(options);
+  })
+  .hook('preAction', (_, asked) => {
+    // Where the server looks. A folder that is given does without a configuration that may be broken.
+    if (asked.opts()['folder'] !== undefined) return;
+    asked.setOptionValue('folder', loadServerConfig({ env: process.env }).config.certs.folder);
   });
 
 program

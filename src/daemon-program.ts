@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { digestOf, valuesOf } from './config/change.ts';
 import { ConfigError } from './config/problem.ts';
 import { checkServerConfig, flagName, type LoadedServerConfig, loadServerConfig } from './config/server.ts';
 import { type ServerConfig, serverSettings } from './config/server-schema.ts';
@@ -35,7 +36,7 @@ export async function run(argv: readonly string[]): Promise<void> {
       const [word] = program.args;
       const known = program.commands.map((command) => command.name());
       if (word !== undefined) throw unknownCommand(word, known, 'npx secure-invd --help');
-      return serve(loadServerConfig(source(program)));
+      return serve(program);
     });
   for (const [key, setting] of serverSettings) {
     program.option(`${flagName(key)} <value>`, `${setting.doc} (${setting.allowed})`);
@@ -47,6 +48,14 @@ export async function run(argv: readonly string[]): Promise<void> {
     .description('Check the configuration and the files it names, and change nothing.')
     .addHelpText('after', '\nExample:\n  secure-invd config check')
     .action(() => check(program));
+  config
+    .command('show')
+    .description(
+      'Print every setting as it would hold, and the digest that "secure-inv server status" shows of its own.',
+    )
+    .option('--origin', 'also say where each comes from')
+    .addHelpText('after', '\nExamples:\n  secure-invd config show\n  secure-invd config show --origin')
+    .action(({ origin }: { origin?: boolean }) => show(program, origin));
   program
     .command('admin-link')
     .description(
@@ -92,8 +101,9 @@ function load(program: Command): ServerConfig {
   return loadServerConfig(source(program)).config;
 }
 
-async function serve({ config, overrides }: LoadedServerConfig): Promise<void> {
-  const daemon = await openDaemon(config, { onLink: printLink });
+async function serve(program: Command): Promise<void> {
+  const { config, overrides } = loadServerConfig(source(program));
+  const daemon = await openDaemon(config, { onLink: printLink, readConfig: () => load(program) });
   for (const { key, origin } of overrides) {
     if (origin !== 'file') daemon.log.info({ key, origin }, 'the configuration file is overridden');
   }
@@ -163,6 +173,26 @@ async function check(program: Command): Promise<void> {
   for (const { key, origin } of loaded.overrides) {
     if (origin !== 'file') process.stdout.write(`${key} is set by ${origin}.\n`);
   }
+}
+
+function show(program: Command, withOrigin = false): void {
+  const { config, overrides } = loadServerConfig(source(program));
+  const given = new Map(overrides.map((one) => [one.key, one]));
+  const rows = [...valuesOf(config)].map(
+    ([key, value]) => [key, JSON.stringify(value), originOf(given.get(key))] as const,
+  );
+  const widthOf = (column: 0 | 1) => Math.max(...rows.map((row) => row[column].length));
+  for (const [key, value, origin] of rows) {
+    const line = `${key.padEnd(widthOf(0))}  ${withOrigin ? `${value.padEnd(widthOf(1))}  ${origin}` : value}`;
+    process.stdout.write(`${line}\n`);
+  }
+  process.stdout.write(`\nDigest: ${digestOf(config)}\n`);
+}
+
+/** The file by line and column, the environment and flags by name. */
+function originOf(given: LoadedServerConfig['overrides'][number] | undefined): string {
+  if (!given) return 'default';
+  return given.origin === 'flag' ? `argument ${given.where}` : `${given.origin} ${given.where}`;
 }
 
 async function printAdministratorLink(config: ServerConfig, user = config.auth.firstAdmin): Promise<void> {

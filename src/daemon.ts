@@ -5,15 +5,17 @@ import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Accounts, type Invitation } from './auth/accounts.ts';
 import { Allowance } from './auth/allowance.ts';
-import { type Authentication, Identity } from './auth/authenticate.ts';
+import type { Authentication } from './auth/authentication.ts';
 import type { PresentedCertificate } from './auth/certificate.ts';
 import { ClientIssue, type SignForKey } from './auth/client-issue.ts';
+import { Identity } from './auth/identity.ts';
 import type { KeyRing } from './auth/key-ring.ts';
 import { type Rotation, rotateKeys } from './auth/key-rotation.ts';
 import { LiveKeyRing } from './auth/live-key-ring.ts';
 import { PasswordHasher } from './auth/password.ts';
 import { Throttle } from './auth/throttle.ts';
 import type { Reloaded, ServerFacts } from './command/command.ts';
+import { LiveConfig } from './config/live-config.ts';
 import type { ServerConfig } from './config/server-schema.ts';
 import { writeFileAtomically } from './file/private-file.ts';
 import type { ClientTrust } from './model/client-trust.ts';
@@ -44,7 +46,7 @@ export interface Daemon {
   readonly log: Logger;
   /** Calls `onLink` if nobody can administer the server. */
   inviteFirstAdministrator(): Promise<void>;
-  /** Takes up changed certificates and token keys now instead of within a second. What is wrong with them goes to the log. */
+  /** Takes up what has changed: settings, and certificates and token keys at once. What is wrong with them goes to the log. */
   reload(): Promise<void>;
   /** Finishes what is in flight, closes the store, and resolves. */
   close(): Promise<void>;
@@ -55,10 +57,16 @@ export interface DaemonOptions {
   readonly onLink: (link: string, expiresAt: number) => void;
   /** Milliseconds since 1970; without it a clock that no step of the wall clock can move. */
   readonly now?: () => number;
+  /** Reads the configuration again, for a reload. Throws a `ConfigError`. Without it nothing of it changes. */
+  readonly readConfig?: () => ServerConfig;
 }
 
 /** Wires every part of a server together and serves. Failures: whatever is wrong with files, store or port, as a `Failure`. */
-export async function openDaemon(config: ServerConfig, { onLink, now = openClock() }: DaemonOptions): Promise<Daemon> {
+export async function openDaemon(
+  config: ServerConfig,
+  { onLink, now = openClock(), readConfig = () => config }: DaemonOptions,
+): Promise<Daemon> {
+  const settings = new LiveConfig(config, readConfig);
   const log = await openLog(config.log);
   // What was opened is closed in the opposite order, at the end or when something after it cannot be opened.
   const opened = new AsyncDisposableStack();
@@ -79,7 +87,12 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
     opened.defer(() => store.close());
     const notifier = await openNotifier(config, store, log, now);
     opened.defer(() => notifier.close());
-    const audit = new AuditLog(store, config.audit.days, now, (error) => log.error({ err: error }, 'cannot audit'));
+    const audit = new AuditLog(
+      store,
+      () => settings.current.audit.days,
+      now,
+      (error) => log.error({ err: error }, 'cannot audit'),
+    );
     opened.defer(() => audit.close());
     const keys = await LiveKeyRing.open(keyFile(config), now, {
       onProblem,
@@ -93,8 +106,18 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
     const inviteAgain = () =>
       void inviteFirst().catch((error: unknown) => log.warn({ err: error }, 'cannot make another enrolment link'));
     const clientTrust = () => certificates.current.clientTrust;
-    const auth = await openAuthentication(config, store, log, now, clientTrust, () => keys.current, inviteAgain);
+    const auth = await openAuthentication(settings, store, log, now, clientTrust, () => keys.current, inviteAgain);
     opened.defer(() => auth.throttle.settle());
+    const reloadSettings = () => {
+      const changed = settings.reload();
+      if (changed.length === 0) return changed;
+      const { auth: changedAuth, log: changedLog } = settings.current;
+      log.level = changedLog.level;
+      if (changed.some((key) => key.startsWith('auth.password.'))) auth.hasher.configure(changedAuth.password);
+      log.info({ keys: changed }, 'took up changed settings');
+      void audit.note('config-changed', changed.join(', '));
+      return changed;
+    };
     const identify = (source: string, presented: PresentedCertificate | null) => new Identity(auth, source, presented);
     const server: ServerFacts = {
       version,
@@ -104,9 +127,9 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
         const { ends, warnings } = await certificates.state();
         const { connections } = listener;
         const all = [...warnings, ...(await notifier.warnings())];
-        return { node: process.versions.node, connections, certificates: ends, warnings: all };
+        return { node: process.versions.node, connections, config: settings.digest, certificates: ends, warnings: all };
       },
-      reload: () => reloadAll(certificates, keys),
+      reload: () => reloadAll(certificates, keys, reloadSettings),
     };
     const services = { store, auth, identify, log, audit, server };
     const listener = await Listener.open({ ...config.listen, credentials: certificates.current }, services);
@@ -127,7 +150,14 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
       fingerprint: certificates.current.fingerprint,
       log,
       inviteFirstAdministrator: inviteFirst,
-      reload: async () => void (await Promise.all([certificates.reload(), keys.reload()])),
+      async reload() {
+        await Promise.all([certificates.reload(), keys.reload()]);
+        try {
+          reloadSettings();
+        } catch (error) {
+          onProblem(error);
+        }
+      },
       async close() {
         await opened.disposeAsync();
         log.info('stopped');
@@ -140,7 +170,7 @@ export async function openDaemon(config: ServerConfig, { onLink, now = openClock
 }
 
 async function openAuthentication(
-  config: ServerConfig,
+  settings: LiveConfig,
   store: Store,
   log: Logger,
   now: () => number,
@@ -149,6 +179,7 @@ async function openAuthentication(
   onEnrolmentAbandoned: () => void,
 ): Promise<Authentication> {
   const accounts = await Accounts.open(store, now, (error) => log.error({ err: error }, 'cannot read the users again'));
+  const config = settings.current;
   return {
     mode: config.auth.mode,
     accounts,
@@ -160,8 +191,12 @@ async function openAuthentication(
     keys,
     allowance: new Allowance(now),
     throttle: await Throttle.open(store, now, (error) => log.error({ err: error }, 'cannot keep failed logins')),
-    passwords: config.auth.password,
-    tokens: config.auth.token,
+    get passwords() {
+      return settings.current.auth.password;
+    },
+    get tokens() {
+      return settings.current.auth.token;
+    },
     knownWords: ['secure-inv', 'inventory', hostname(), config.listen.name],
     onEnrolmentAbandoned,
     onTheft: ({ id, userId }, source) =>
@@ -264,12 +299,16 @@ export function rotateTokenKeys(config: ServerConfig): Promise<Rotation> {
   return rotateKeys(keyFile(config));
 }
 
-/** Looks at both, whatever is wrong with one. Failures: `conflict`. */
-async function reloadAll(certificates: LiveCertificates, tokenKeys: LiveKeyRing): Promise<Reloaded> {
+/** Looks at all, whatever is wrong with one; at the settings last. Failures: `conflict`. */
+async function reloadAll(
+  certificates: LiveCertificates,
+  tokenKeys: LiveKeyRing,
+  reloadSettings: () => readonly string[],
+): Promise<Reloaded> {
   const [ofCertificates, ofKeys] = await Promise.all([certificates.reload(), tokenKeys.reload()]);
   if (typeof ofCertificates === 'object') throw explainReload(ofCertificates.problem, 'certificates');
   if (typeof ofKeys === 'object') throw explainReload(ofKeys.problem, 'token keys');
-  return { certificates: ofCertificates, keys: ofKeys };
+  return { certificates: ofCertificates, keys: ofKeys, settings: reloadSettings() };
 }
 
 /** The file that is wrong is no parameter of the caller's. What is no refusal is a bug, and stays one. */

@@ -70,6 +70,13 @@ export class Accounts {
     return this.#byName.get(name);
   }
 
+  /** The user of this name. Failures: `not-found`. */
+  named(name: string): UserRecord {
+    const user = this.#byName.get(name);
+    if (user) return user;
+    throw new Failure('not-found', `No user ${JSON.stringify(name)}.`, { hint: 'See: secure-inv user list' });
+  }
+
   session(id: string): SessionRecord | undefined {
     return this.#sessions.get(id);
   }
@@ -112,7 +119,7 @@ export class Accounts {
   async #reset(actor: Actor, user: string, lifeMinutes: number, certificatesFrom: number): Promise<Invitation> {
     const { code, enrolment } = this.#makeEnrolment(lifeMinutes);
     const audit = this.#entry(actor, 'user-reset', user);
-    const reset = await this.#store.resetUser(audit, this.#named(user).id, enrolment, certificatesFrom);
+    const reset = await this.#store.resetUser(audit, this.named(user).id, enrolment, certificatesFrom);
     this.apiTokens.forgetUser(reset.id);
     return { user: this.#keepWithoutSessions(reset), code, expiresAt: enrolment.expiresAt };
   }
@@ -139,7 +146,7 @@ export class Accounts {
    * somebody who is none.
    */
   async recoverAdministrator(user: string): Promise<Invitation> {
-    const { role } = this.#named(user);
+    const { role } = this.named(user);
     if (role !== 'admin') {
       throw new Failure('conflict', `${user} is ${role}, not an administrator.`, {
         hint: `An administrator can change that: secure-inv user edit ${user} --role admin`,
@@ -162,7 +169,7 @@ export class Accounts {
 
   /** Failures: `not-found`, `conflict` for the last administrator and for making one of somebody limited. */
   async setRole(actor: Actor, user: string, role: Role): Promise<UserRecord> {
-    const known = this.#named(user);
+    const known = this.named(user);
     const audit = this.#entry(actor, 'user-role-changed', user, `${known.role} to ${role}`);
     return this.#keep(await this.#store.setRole(audit, known.id, role));
   }
@@ -170,12 +177,12 @@ export class Accounts {
   /** Limits a user to the locations of these names; null lifts it. Failures: `not-found`, `conflict` for administrators. */
   async setScope(actor: Actor, user: string, locations: readonly string[] | null): Promise<UserRecord> {
     const audit = this.#entry(actor, 'user-limited', user, locations?.join(', ') ?? 'everywhere');
-    return this.#keep(await this.#store.setScope(audit, this.#named(user).id, locations));
+    return this.#keep(await this.#store.setScope(audit, this.named(user).id, locations));
   }
 
   /** Failures: `not-found`, `conflict` for the last administrator. */
   async setEnabled(actor: Actor, user: string, enabled: boolean): Promise<UserRecord> {
-    const known = this.#named(user);
+    const known = this.named(user);
     // Nothing would change, and the sessions of somebody who is enabled already go on.
     if (known.enabled === enabled) return known;
     const audit = this.#entry(actor, enabled ? 'user-enabled' : 'user-disabled', user);
@@ -242,13 +249,6 @@ export class Accounts {
 
   #entry(actor: Actor, event: AuditEvent, subject: string | null, detail: string | null = null): AuditEntry {
     return { ...actor, event, subject, detail, at: this.#now() };
-  }
-
-  #named(user: string): UserRecord {
-    const known = this.#byName.get(user);
-    if (!known)
-      throw new Failure('not-found', `No user ${JSON.stringify(user)}.`, { hint: 'See: secure-inv user list' });
-    return known;
   }
 
   #makeEnrolment(lifeMinutes: number): { code: string; enrolment: Enrolment } {

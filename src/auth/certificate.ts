@@ -1,8 +1,8 @@
 import { createHash, type X509Certificate } from 'node:crypto';
+import { parseCertificateUser } from '../model/certificate-user.ts';
 import type { ClientTrust } from '../model/client-trust.ts';
 import { Failure, type RefusalReason } from '../model/failure.ts';
 import { certificateBackdatedSeconds } from '../model/limits.ts';
-import { userNamePattern } from '../model/name.ts';
 
 /** What TLS knows of a client certificate after the handshake. */
 export interface PresentedCertificate {
@@ -70,14 +70,10 @@ export function certificateRefused(reason: RefusalReason): Failure {
 export function thumbprintOf(certificate: X509Certificate): string {
   return createHash('sha256').update(certificate.raw).digest('base64url');
 }
+
 const clientPurpose = '1.3.6.1.5.5.7.3.2'; // id-kp-clientAuth, RFC 5280 section 4.2.1.12
 
-const userUri = /^URI:urn:secure-inv:user:(.*)$/s;
-
-/**
- * The user whom a certificate names by its one SAN URI; its CN means nothing. Node quotes a name with any unusual
- * character, so what is quoted, or has a second name behind a comma, does not match. Failures: `certificate-refused`.
- */
+/** What a certificate proves that TLS has verified, and that is good for this. Failures: `certificate-refused`. */
 export function judgeCertificate(presented: PresentedCertificate, trust: ClientTrust): ClientCertificate {
   const { certificate, authorizationError, sessionReused } = presented;
   if (authorizationError !== null) throw certificateRefused(reasons[authorizationError] ?? 'unverifiable');
@@ -85,8 +81,8 @@ export function judgeCertificate(presented: PresentedCertificate, trust: ClientT
   if (sessionReused || certificate.ca) throw certificateRefused('unverifiable');
   // OpenSSL takes a certificate that states no purpose for one of every purpose.
   if (!certificate.keyUsage?.includes(clientPurpose)) throw certificateRefused('wrong-purpose');
-  const user = userUri.exec(certificate.subjectAltName ?? '')?.[1];
-  if (user === undefined || !userNamePattern.test(user)) throw certificateRefused('no-user-name');
+  const user = parseCertificateUser(certificate.subjectAltName);
+  if (user === undefined) throw certificateRefused('no-user-name');
   return {
     authority: trust.authority,
     user,

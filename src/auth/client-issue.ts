@@ -1,8 +1,8 @@
 import type { KeyObject, X509Certificate } from 'node:crypto';
 import { Failure } from '../model/failure.ts';
 import { certificatesPerHourMax } from '../model/limits.ts';
-import type { AuthMode, IssuePolicy } from '../model/user.ts';
-import type { Principal } from './authenticate.ts';
+import { type AuthMode, type IssuePolicy, needsCertificate } from '../model/user.ts';
+import type { Principal } from './principal.ts';
 
 const hour = 3_600_000;
 
@@ -29,15 +29,15 @@ export class ClientIssue {
    * Refuses whom `pki.issue` gives nothing. `hasEnrolled`: this connection set the password with an enrolment code.
    * Failures: `forbidden`; `conflict` where nobody is asked for a certificate.
    */
-  assertMay({ user, certificate, credential }: Principal, hasEnrolled: boolean): void {
+  assertMay({ user, certificate, apiToken }: Principal, hasEnrolled: boolean): void {
     if (this.#mode === 'token') {
       throw new Failure('conflict', 'This server asks nobody for a certificate (auth.mode is token).', {
         hint: 'Work with your login: secure-inv login',
       });
     }
     // A machine's token must not turn into an identity that outlives it: only persons' logins and certificates may.
-    const isPerson = credential.split(' ').every((proof) => /^(session|certificate):/.test(proof));
-    const isFirst = hasEnrolled && (this.#mode === 'mutual' || this.#mode === 'both');
+    const isPerson = apiToken === null;
+    const isFirst = hasEnrolled && needsCertificate(this.#mode);
     const isOffered = this.#policy === 'on' || (this.#policy === 'enrolment' && (certificate !== null || isFirst));
     if (isPerson && isOffered) return;
     const why = isPerson ? `pki.issue is ${this.#policy}` : 'you are here by an API token';

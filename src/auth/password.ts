@@ -23,17 +23,22 @@ interface Waiting extends From {
  * own, and go last: however many guess, whoever is known gets in.
  */
 export class PasswordHasher {
-  readonly #options: argon2.Options;
+  #options: argon2.Options;
   readonly #runningMax = Math.max(1, availableParallelism() - 1);
   #running = 0;
   readonly #known: Waiting[] = [];
   readonly #strangers: Waiting[] = [];
-  readonly #dummyHash: Promise<string>;
+  #dummyHash: Promise<string>;
 
   constructor(settings: PasswordSettings) {
-    this.#options = { memoryCost: settings.memoryKibibytes, timeCost: settings.passes, parallelism: 1 };
-    // Nobody's password: what is checked for users who have none, so that they take as long as the others.
-    this.#dummyHash = argon2.hash('no user has this password', this.#options);
+    this.#options = optionsOf(settings);
+    this.#dummyHash = makeDummyHash(this.#options);
+  }
+
+  /** Hashes with other settings from now on; a hash that was made before is made anew at its user's next login. */
+  configure(settings: PasswordSettings): void {
+    this.#options = optionsOf(settings);
+    this.#dummyHash = makeDummyHash(this.#options);
   }
 
   /** A PHC string. Failures: `busy`. */
@@ -77,6 +82,15 @@ export class PasswordHasher {
     }
     return new Promise((start) => queue.push({ ...from, start }));
   }
+}
+
+function optionsOf({ memoryKibibytes, passes }: PasswordSettings): argon2.Options {
+  return { memoryCost: memoryKibibytes, timeCost: passes, parallelism: 1 };
+}
+
+/** Nobody's password: what is checked for users who have none, so that they take as long as the others. */
+function makeDummyHash(options: argon2.Options): Promise<string> {
+  return argon2.hash('no user has this password', options);
 }
 
 /**

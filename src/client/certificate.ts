@@ -5,6 +5,7 @@ import { certChallenge } from '../command/cert/challenge.ts';
 import { certRequest } from '../command/cert/request.ts';
 import type { Command } from '../command/command.ts';
 import type { grant } from '../command/field.ts';
+import { parseCertificateUser } from '../model/certificate-user.ts';
 import { Failure } from '../model/failure.ts';
 import { tokensOf } from './call.ts';
 import type { ContextStore } from './context.ts';
@@ -89,7 +90,7 @@ export async function keepCertificate({ store, context }: KeptCertificate, made:
 export function readFacts(pem: string): CertificateFacts | undefined {
   try {
     const { subjectAltName, serialNumber, validFromDate, validToDate } = new X509Certificate(pem);
-    const [, user] = /^URI:urn:secure-inv:user:([a-z0-9._-]+)$/.exec(subjectAltName ?? '') ?? [];
+    const user = parseCertificateUser(subjectAltName);
     if (user === undefined) return undefined;
     return { user, serial: serialNumber.toLowerCase(), from: validFromDate.getTime(), to: validToDate.getTime() };
   } catch {

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 import { isOpenToOthers } from '../file/private-file.ts';
+import { parseCertificateUser } from '../model/certificate-user.ts';
 import { formatAddress } from '../model/enrolment-link.ts';
 import { Failure } from '../model/failure.ts';
 import { ClientSession } from './call.ts';
@@ -122,7 +123,7 @@ async function assertIsPrivate(file: string): Promise<void> {
 /** Whether a client certificate is this user's. One that cannot be read is refused when it is used. */
 function namesUser(cert: string, user: string | undefined): boolean {
   try {
-    return new X509Certificate(cert).subjectAltName === `URI:urn:secure-inv:user:${user}`;
+    return user !== undefined && parseCertificateUser(new X509Certificate(cert).subjectAltName) === user;
   } catch {
     return false;
   }

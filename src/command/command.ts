@@ -1,5 +1,7 @@
 import type * as v from 'valibot';
-import type { Authentication, Identity, Principal } from '../auth/authenticate.ts';
+import type { Authentication } from '../auth/authentication.ts';
+import type { Identity } from '../auth/identity.ts';
+import type { Principal } from '../auth/principal.ts';
 import type { Actor } from '../model/audit.ts';
 import type { AuthMode, Permission } from '../model/user.ts';
 import type { Store } from '../store/store.ts';
@@ -43,7 +45,7 @@ export interface ServerFacts {
   /** Milliseconds since 1970. */
   readonly startedAt: number;
   readonly state: () => Promise<ServerState>;
-  /** Takes up changed files now. Failures: `conflict` naming the file that is wrong; what was in use stays. */
+  /** Takes up changed files now. Failures: `conflict` naming what is wrong; what was in use stays. */
   readonly reload: () => Promise<Reloaded>;
 }
 
@@ -52,6 +54,8 @@ export interface ServerState {
   /** The version of its Node.js. */
   readonly node: string;
   readonly connections: number;
+  /** The digest of the configuration that holds, as `secure-invd config show` gives it. */
+  readonly config: string;
   readonly certificates: readonly { readonly file: string; readonly subject?: string; readonly at: number }[];
   /** What an operator should see to: sentences, with the command to run. */
   readonly warnings: readonly string[];
@@ -61,6 +65,8 @@ export interface ServerState {
 export interface Reloaded {
   readonly certificates: 'unchanged' | 'changed';
   readonly keys: 'unchanged' | 'changed';
+  /** The keys of the configuration that have another value now. */
+  readonly settings: readonly string[];
 }
 
 /** Where a result is shown to a person, and what only the client can add to it. */

@@ -86,10 +86,10 @@ const table = [
   userDisable,
   userEnable,
   userReset,
+  userUnlock,
   audit,
   serverStatus,
   serverReload,
-  userUnlock,
   hello,
   ping,
 ] as const;

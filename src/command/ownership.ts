@@ -27,10 +27,7 @@ export function ownerAsked(
 ): number | undefined {
   if (all !== true && (user === undefined || user === principal.user)) return principal.userId;
   assertMay(principal, 'user:write');
-  if (user === undefined) return undefined;
-  const known = auth.accounts.byName(user);
-  if (known) return known.id;
-  throw new Failure('not-found', `No user ${JSON.stringify(user)}.`, { hint: 'See: secure-inv user list' });
+  return user === undefined ? undefined : auth.accounts.named(user).id;
 }
 
 /** Whether something of this user is the caller's to end. */
@@ -39,7 +36,7 @@ export function mayEnd(userId: number, { principal }: Pick<Call, 'principal'>): 
 }
 
 /** Whoever finds a machine's key must not lock people out with it, nor make more keys. Failures: `forbidden`. */
-export function assertNoMachine({ principal }: Pick<Call, 'principal'>, what: string): void {
+export function assertIsPerson({ principal }: Pick<Call, 'principal'>, what: string): void {
   if (!principal.apiToken) return;
   throw new Failure('forbidden', `You are logged in by an API token, which cannot ${what}.`, {
     hint: 'Run: secure-inv login (and unset SECURE_INV_TOKEN and SECURE_INV_TOKEN_FILE).',

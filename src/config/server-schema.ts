@@ -55,7 +55,7 @@ export const serverSchema = {
       doc: 'The folder that holds certificates and keys, as gen-certs makes them.',
       default: 'certs',
       env: 'SECURE_INV_CERTS_FOLDER',
-      reload: 'live',
+      reload: 'restart',
     }),
   },
   pki: {
@@ -68,7 +68,7 @@ export const serverSchema = {
   },
   auth: {
     mode: oneOf(authModes, {
-      doc: 'How clients prove who they are: token (a login), mutual (a client certificate), either of them, or both at once.',
+      doc: 'How clients prove who they are: token (a login), mutual (a client certificate), either of them, or both at once. Before mutual or both, let those who have enrolled already get a certificate: pki.issue on, then secure-inv cert request.',
       default: 'either',
       env: 'SECURE_INV_AUTH_MODE',
       reload: 'restart',

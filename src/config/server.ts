@@ -19,8 +19,8 @@ export interface ConfigSource {
 export interface LoadedServerConfig {
   /** Paths in it are absolute. */
   readonly config: ServerConfig;
-  /** The keys that something else than their default decided, and what. */
-  readonly overrides: readonly Pick<Given, 'key' | 'origin'>[];
+  /** The keys that something else than their default decided, what, and where it says so. */
+  readonly overrides: readonly Pick<Given, 'key' | 'origin' | 'where'>[];
   /** The file that was read, or would have been. */
   readonly file: string;
   /** Where relative paths start: the folder above the file's, if that one is called `config`; else the file's own. */
@@ -66,7 +66,7 @@ export function checkServerConfig(source: ConfigSource): {
   if (problems.length > 0) return { problems: problems.map(formatProblem) };
 
   values.validate({ allowed: 'strict' });
-  const overrides = [...decided.values()].map(({ key, origin }) => ({ key, origin }));
+  const overrides = [...decided.values()].map(({ key, origin, where }) => ({ key, origin, where }));
   const root = basename(dirname(file)) === 'config' ? dirname(dirname(file)) : dirname(file);
   return { problems: [], loaded: { config: withAbsolutePaths(config, root), overrides, file, root } };
 }

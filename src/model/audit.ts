@@ -29,6 +29,7 @@ export const auditEvents = [
   'command-refused',
   'keys-rotated',
   'certificates-changed',
+  'config-changed',
   'server-started',
   'server-stopped',
 ] as const;

@@ -153,6 +153,8 @@ export const ownChangesPerMinuteMax = 120;
 export const refusalRecordsPerSecondMax = 10;
 /** So many kinds, sources and users of refusals are told apart in a minute; the rest share a record. */
 export const refusalKeysMax = 1000;
+/** All four ways in which a login is refused, or a look around of a few commands: beyond, a record says that there were more. */
+export const refusalDetailsMax = 8;
 /** At ten a second these are more than a day of them; the oldest go. Some 200 MB. */
 export const refusalRecordsMax = 1_000_000;
 /** Old audit records go in portions that delay nobody. */

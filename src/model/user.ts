@@ -98,6 +98,11 @@ export function rolesWith(permission: Permission): readonly Role[] {
 export const authModes = ['token', 'mutual', 'either', 'both'] as const;
 export type AuthMode = (typeof authModes)[number];
 
+/** Whether a server that is set so lets in nobody without a client certificate, but to enroll. */
+export function needsCertificate(mode: AuthMode): boolean {
+  return mode === 'mutual' || mode === 'both';
+}
+
 /** To whom a server issues client certificates by itself: `pki.issue`. */
 export const issuePolicies = ['off', 'enrolment', 'on'] as const;
 export type IssuePolicy = (typeof issuePolicies)[number];

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { parseCertificateUser } from '../model/certificate-user.ts';
 import { Failure } from '../model/failure.ts';
 import { userNamePattern } from '../model/name.ts';
 import { loadAuthority } from './authority.ts';
@@ -119,7 +120,7 @@ export async function renewClientCertificate(
   return changeFolder(folder, async () => {
     const present = await listFolder(folder);
     const [current] = await readCertificates(folder, certificateFile);
-    if (current.subjectAltName !== `URI:urn:secure-inv:user:${user}`) {
+    if (parseCertificateUser(current.subjectAltName) !== user) {
       throw fileFailure(folder, certificateFile, `is not a certificate of the user ${user}`);
     }
     const authority = await loadAuthority(folder, 'client', now);

@@ -1,4 +1,5 @@
 import { hash, type KeyObject } from 'node:crypto';
+import { formatCertificateUser } from '../model/certificate-user.ts';
 import {
   bits,
   boolean,
@@ -56,7 +57,7 @@ export const serverNames = (hosts: readonly Host[]): Element =>
 
 /** The one name that the server takes from a client's certificate. */
 export const userName = (user: string): Element =>
-  extension('2.5.29.17', false, sequence(taggedBytes(6, Buffer.from(`urn:secure-inv:user:${user}`))));
+  extension('2.5.29.17', false, sequence(taggedBytes(6, Buffer.from(formatCertificateUser(user)))));
 
 /** The kind of the extension that numbers a revocation list. */
 export const revocationListNumber = '2.5.29.20';

@@ -1,6 +1,12 @@
 import { type Actor, type AuditEntry, type AuditEvent, host } from '../model/audit.ts';
 import type { Failure, FailureCode } from '../model/failure.ts';
-import { auditForgetMax, refusalKeysMax, refusalRecordsMax, refusalRecordsPerSecondMax } from '../model/limits.ts';
+import {
+  auditForgetMax,
+  refusalDetailsMax,
+  refusalKeysMax,
+  refusalRecordsMax,
+  refusalRecordsPerSecondMax,
+} from '../model/limits.ts';
 import type { Store } from '../store/store.ts';
 
 const minute = 60_000;
@@ -14,6 +20,8 @@ export interface Refusal extends Pick<AuditEntry, 'event' | 'subject' | 'detail'
 interface Counted {
   readonly key: string;
   entry: AuditEntry;
+  /** What was told apart in it: of several the record names each, because a throttle is news among wrong passwords. */
+  readonly details: Set<string>;
   count: number;
   isWritten: boolean;
 }
@@ -33,12 +41,13 @@ export class AuditLog {
   /** Keys of a restarted server must not continue those of the one before. */
   readonly #run: number;
 
-  constructor(store: Store, days: number, now: () => number, onError: (error: unknown) => void) {
+  /** `days`: after how many a record is forgotten, as of then. */
+  constructor(store: Store, days: () => number, now: () => number, onError: (error: unknown) => void) {
     this.#store = store;
     this.#now = now;
     this.#onError = onError;
     this.#run = now();
-    const forget = () => void this.#forget(days).catch(onError);
+    const forget = () => void this.#forget(days()).catch(onError);
     forget();
     this.#forgetting = setInterval(forget, hour).unref();
   }
@@ -72,17 +81,19 @@ export class AuditLog {
   #count(key: string, entry: AuditEntry): void {
     const known = this.#counted.get(key);
     if (!known) {
-      this.#counted.set(key, { key, entry, count: 1, isWritten: false });
+      const details = new Set(entry.detail === null ? [] : [entry.detail]);
+      this.#counted.set(key, { key, entry, details, count: 1, isWritten: false });
       return;
     }
     known.count++;
     known.isWritten = false;
-    const { subject, detail } = known.entry;
-    // Of several users or reasons the record says that there were several.
+    if (entry.detail !== null && known.details.size <= refusalDetailsMax) known.details.add(entry.detail);
+    const { subject } = known.entry;
+    // Of several users the record says none.
     known.entry = {
       ...known.entry,
       subject: subject === entry.subject ? subject : null,
-      detail: detail === entry.detail ? detail : 'several',
+      detail: formatDetails(known.details),
     };
   }
 
@@ -106,7 +117,8 @@ export class AuditLog {
       this.#counted.set(counted.key, counted);
     }
     try {
-      if (batch.length > 0) await this.#store.auditRefusals(batch.map((counted) => ({ ...counted })));
+      if (batch.length > 0)
+        await this.#store.auditRefusals(batch.map(({ key, entry, count }) => ({ key, entry, count })));
     } catch (error) {
       for (const counted of batch) counted.isWritten = false; // Counted on, and tried again.
       throw error;
@@ -121,6 +133,12 @@ export class AuditLog {
     // A part at a time, so that nobody waits behind a long one.
     while ((await this.#store.forgetAudit(before, refusalRecordsMax, auditForgetMax)) >= auditForgetMax);
   }
+}
+
+function formatDetails(details: ReadonlySet<string>): string | null {
+  if (details.size === 0) return null;
+  const named = [...details].slice(0, refusalDetailsMax);
+  return [...named, ...(details.size > refusalDetailsMax ? ['more'] : [])].join(', ');
 }
 
 /** How the refusals of what proves somebody are called in the log. */

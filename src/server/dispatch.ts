@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import type { Authentication, Identity } from '../auth/authenticate.ts';
+import type { Authentication } from '../auth/authentication.ts';
 import type { PresentedCertificate } from '../auth/certificate.ts';
+import type { Identity } from '../auth/identity.ts';
 import { checkParams } from '../command/check.ts';
 import type { Call, Command, ServerFacts } from '../command/command.ts';
 import { commands, findCommand } from '../command/index.ts';

@@ -1,8 +1,8 @@
 import { constants } from 'node:crypto';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
-import type { Identity } from '../auth/authenticate.ts';
 import type { PresentedCertificate } from '../auth/certificate.ts';
+import type { Identity } from '../auth/identity.ts';
 import { Failure } from '../model/failure.ts';
 import { drainSecondsMax } from '../model/limits.ts';
 import { alpnProtocol } from '../wire/message.ts';

@@ -1,4 +1,4 @@
-import type { Principal } from '../auth/authenticate.ts';
+import type { Principal } from '../auth/principal.ts';
 import type { WatchWish } from '../command/command.ts';
 import { formatMovement } from '../command/field.ts';
 import { assertMayWatch } from '../command/watch.ts';

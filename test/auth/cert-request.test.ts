@@ -278,7 +278,7 @@ describe('pki.issue decides who gets one', () => {
     await client.ask('enroll', { code: server.link().code });
     expect(await client.ask('cert.challenge')).toMatchObject(missing);
     const { accessToken } = (await client.ask('enroll', { password: testPassword }))?.result ?? {};
-    for (const method of ['view', 'whoami', 'user.list', 'ping', 'logout', 'rpc.discover', 'refresh', 'authenticate']) {
+    for (const method of ['view', 'whoami', 'user.list', 'ping', 'rpc.discover', 'refresh', 'authenticate']) {
       expect(await client.ask(method)).toMatchObject(missing);
     }
     const keys = newKeys();
@@ -298,6 +298,21 @@ describe('pki.issue decides who gets one', () => {
     }
     expect(await certified.ask('view')).toHaveProperty('result');
     expect(await requestCertificate(certified, 'admin')).toHaveProperty('result');
+  });
+
+  test('mutual: the login that enrolment gave besides can be ended, by whoever enrolled', async () => {
+    const server = await start('mutual', 'enrolment');
+    const client = await WireClient.open(server);
+    const missing = { error: { data: { code: 'login-required' } } };
+    expect(await client.ask('logout')).toMatchObject(missing);
+    await enrollAdministrator(server, client);
+    const keys = newKeys();
+    const reply = await requestCertificate(client, 'admin', keys);
+    const certified = await WireClient.open(server, { cert: certificateOf(reply), key: pemOf(keys.privateKey) });
+    expect((await certified.ask('session.list'))?.result?.['sessions']).toHaveLength(1);
+    expect(await client.ask('logout')).toHaveProperty('result');
+    expect((await certified.ask('session.list'))?.result?.['sessions']).toEqual([]);
+    expect(await client.ask('logout')).toMatchObject(missing);
   });
 
   test('two requests at once on a connection that enrolled get one certificate', async () => {

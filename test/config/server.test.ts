@@ -53,7 +53,7 @@ describe('what the server is configured with', () => {
 
   test('the file in the package holds exactly the defaults, every one of them', () => {
     const shipped = loadServerConfig({ env: {} });
-    expect(shipped.overrides).toEqual([...serverSettings.keys()].map((key) => ({ key, origin: 'file' })));
+    expect(shipped.overrides).toMatchObject([...serverSettings.keys()].map((key) => ({ key, origin: 'file' })));
     writeFileSync(file, '{}');
     const elsewhere = JSON.stringify(loadServerConfig({ file, env: {} }).config);
     expect(JSON.stringify(shipped.config).replaceAll(shipped.root, folder)).toBe(elsewhere);
@@ -72,9 +72,9 @@ describe('what the server is configured with', () => {
     const { config, overrides } = load(text, { env, flags: { 'listen.port': '3' } });
     expect([config.listen, config.log.level]).toEqual([{ host: '::', port: 3, name: '' }, 'debug']);
     expect(overrides).toEqual([
-      { key: 'listen.port', origin: 'flag' },
-      { key: 'listen.host', origin: 'file' },
-      { key: 'log.level', origin: 'environment' },
+      { key: 'listen.port', origin: 'flag', where: '--listen-port' },
+      { key: 'listen.host', origin: 'file', where: expect.stringMatching(/server\.jsonc:1:34$/) },
+      { key: 'log.level', origin: 'environment', where: 'SECURE_INV_LOG_LEVEL' },
     ]);
   });
 

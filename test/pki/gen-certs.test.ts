@@ -13,9 +13,10 @@ const tsx = join(root, 'node_modules/.bin/tsx');
 const script = join(root, 'scripts/gen-certs.ts');
 
 /** Runs the script as `npm run gen-certs -- …` does, with `input` on its standard input. */
-function genCertsWith(input: string, ...words: readonly string[]) {
+function genCertsWith(input: string, words: readonly string[], variables: Readonly<Record<string, string>> = {}) {
   return new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
-    const child = execFile(tsx, [script, ...words], { cwd: root }, (_, stdout, stderr) => {
+    const env = { ...process.env, ...variables };
+    const child = execFile(tsx, [script, ...words], { cwd: root, env }, (_, stdout, stderr) => {
       resolve({ status: child.exitCode ?? -1, stdout, stderr });
     });
     child.stdin?.on('error', () => undefined); // It may end without having read.
@@ -23,7 +24,7 @@ function genCertsWith(input: string, ...words: readonly string[]) {
   });
 }
 
-const genCerts = (...words: readonly string[]) => genCertsWith('', ...words);
+const genCerts = (...words: readonly string[]) => genCertsWith('', words);
 
 test('an operator makes, hands out, lists and revokes certificates from the shell', async () => {
   const folder = await newFolder();
@@ -45,6 +46,22 @@ test('an operator makes, hands out, lists and revokes certificates from the shel
   expect(table.stdout).toMatch(/^server\.pem .* 89 days left$/m);
   const rows: unknown = JSON.parse((await genCerts('list', '--json', '--folder', folder)).stdout);
   expect(rows).toContainEqual(expect.objectContaining({ file: 'clerk1.pem', purpose: 'client', state: 'revoked' }));
+});
+
+test('it works on the folder of the configuration, as the server does, unless another is given', async () => {
+  const [configured, given] = [await newFolder(), await newFolder()];
+  const variables = { SECURE_INV_CERTS_FOLDER: configured };
+  expect(await genCertsWith('', [], variables)).toMatchObject({ status: 0, stderr: '' });
+  expect(await readdir(configured)).toContain('server.pem');
+  const client = await genCertsWith('', ['client', 'clerk1'], variables);
+  expect(client.stdout).toContain(`secure-inv --cert ${join(configured, 'clerk1')}.pem`);
+  const other = await genCertsWith('', ['list', '--folder', given], variables);
+  expect(other.stdout).toContain(`No certificates in ${given}.`);
+  const broken = { ...variables, SECURE_INV_LISTEN_PORT: 'seven' };
+  const refused = await genCertsWith('', ['list'], broken);
+  expect(refused).toMatchObject({ status: 1, stdout: '' });
+  expect(refused.stderr).toContain('SECURE_INV_LISTEN_PORT listen.port: must be a whole number');
+  expect(await genCertsWith('', ['list', '--folder', given], broken)).toMatchObject({ status: 0, stderr: '' });
 });
 
 test('a refusal is one line with a hint and exit status 1, and nothing is made', async () => {
@@ -102,20 +119,20 @@ test('the password of a PKCS #12 file comes from standard input, and is refused 
     stdout: '',
     stderr: expect.stringMatching(/^gen-certs: Nobody is here to choose a password .*\nhint: .*--password-stdin\.\n$/),
   });
-  const short = await genCertsWith('eleven char\n', ...words, '--password-stdin');
+  const short = await genCertsWith('eleven char\n', [...words, '--password-stdin']);
   expect(short).toMatchObject({ status: 1, stdout: '' });
   expect(short.stderr).toMatch(/^gen-certs: The password has fewer than 12 characters\.\nhint: /);
   expect(await readdir(folder)).not.toContain('clerk1.pem');
-  expect(await genCertsWith('', 'client', 'clerk1', '--password-stdin', '--folder', folder)).toMatchObject({
+  expect(await genCertsWith('', ['client', 'clerk1', '--password-stdin', '--folder', folder])).toMatchObject({
     status: 1,
     stderr: 'gen-certs: Only a PKCS #12 file has a password.\nhint: Add --p12.\n',
   });
 
-  const made = await genCertsWith('seven green bottles\n', ...words, '--password-stdin');
+  const made = await genCertsWith('seven green bottles\n', [...words, '--password-stdin']);
   expect(made).toMatchObject({ status: 0, stderr: '' });
   expect(made.stdout).toContain(`Next: import ${join(folder, 'clerk1.p12')} where clerk1 works`);
   const certificate = await readFile(join(folder, 'clerk1.pem'), 'utf8');
-  const again = await genCertsWith('eight green bottles\n', ...words, '--password-stdin');
+  const again = await genCertsWith('eight green bottles\n', [...words, '--password-stdin']);
   expect(again.stdout).toMatch(/^Made .*clerk1\.p12: /);
   expect(await readFile(join(folder, 'clerk1.pem'), 'utf8')).toBe(certificate);
   const opened = await openssl(folder, 'pkcs12', '-in', 'clerk1.p12', '-passin', 'pass:eight green bottles', '-noout');

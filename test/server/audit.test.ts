@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { refusalRecordsPerSecondMax } from '../../src/model/limits.ts';
+import { refusalDetailsMax, refusalRecordsPerSecondMax } from '../../src/model/limits.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { enrollAdministrator, enrollUser, openAs, testPassword, WireClient } from '../support/wire-client.ts';
 
@@ -150,6 +150,32 @@ describe('refusals', () => {
     await stranger.ask('login', { user: 'hunter2-my-password', password: 'wrong-password' });
     const later = await recordsWith(administrator, ({ count }) => count === 3);
     expect(JSON.stringify(later)).not.toContain('hunter2');
+  });
+
+  test('name each reason that a record stands for, so that a throttle is seen among wrong passwords', async () => {
+    const { server, administrator } = await startAudited();
+    for (let times = 1; times <= 4; times++) {
+      const stranger = await WireClient.open(server);
+      await stranger.ask('login', { user: 'admin', password: 'wrong-password' });
+    }
+    const records = await recordsWith(administrator, ({ count }) => count === 4);
+    expect(records.find(({ event }) => event === 'login-refused')).toMatchObject({
+      detail: 'password, too many tries',
+    });
+  });
+
+  test('say that there were more than are named, so that a record has an end', async () => {
+    const { server, administrator } = await startAudited();
+    const { client } = await enrollUser(server, administrator, 'anna', 'viewer');
+    const commands = ['disable', 'edit', 'enable', 'limit', 'list', 'reset', 'unlock', 'add'].map(
+      (one) => `user.${one}`,
+    );
+    expect(commands).toHaveLength(refusalDetailsMax);
+    for (const command of [...commands, 'take', 'audit', 'take']) await client.ask(command);
+    const records = await recordsWith(administrator, ({ count }) => count === refusalDetailsMax + 3);
+    expect(records.find(({ event }) => event === 'command-refused')).toMatchObject({
+      detail: `${commands.join(', ')}, more`,
+    });
   });
 
   test('of links, tokens and commands are told, with whoever is known to have tried', async () => {

@@ -97,7 +97,7 @@ describe('what ends soon and is not renewed here', () => {
 describe('server.reload', () => {
   test('says what it took up', async () => {
     const { server, administrator } = await startWithAdministrator();
-    const unchanged = { certificates: 'unchanged', keys: 'unchanged', warnings: [] };
+    const unchanged = { certificates: 'unchanged', keys: 'unchanged', settings: [], warnings: [] };
     expect((await administrator.ask('server.reload'))?.result).toEqual(unchanged);
     // The server looks by itself, too, and may have been faster.
     await expect

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Principal } from '../../src/auth/authenticate.ts';
+import type { Principal } from '../../src/auth/principal.ts';
 import { Failure } from '../../src/model/failure.ts';
 import type { Scope } from '../../src/model/user.ts';
 import { openLog } from '../../src/server/log.ts';

@@ -4,6 +4,7 @@ const patterns: Readonly<Record<string, string>> = {
   CODE: '[\\w-]{22}',
   CURSOR: '[\\w-]+',
   DATE: '\\d{4}-\\d\\d-\\d\\d',
+  DIGEST: '[0-9a-f]{16}',
   FINGERPRINT: '(?:[0-9A-F]{2}:){31}[0-9A-F]{2}',
   FOLDER: '/\\S+',
   ID: '[\\w-]{16}',

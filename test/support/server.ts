@@ -1,9 +1,8 @@
-import { writeFileSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { checkServerConfig } from '../../src/config/server.ts';
+import { loadServerConfig } from '../../src/config/server.ts';
 import { type Daemon, openDaemon } from '../../src/daemon.ts';
 import { type EnrolmentLink, parseEnrolmentLink } from '../../src/model/enrolment-link.ts';
 import type { AuthMode } from '../../src/model/user.ts';
@@ -20,7 +19,9 @@ export interface TestServer {
   link(): EnrolmentLink;
   /** Closes, and opens again on the same folder. */
   restart(): Promise<void>;
-  /** Has it look at its certificates now. */
+  /** Writes its configuration file, below the flags; it is taken up by a reload or restart. */
+  configure(text: string): Promise<void>;
+  /** Has it look at its certificates, token keys and configuration now. */
   reload(): Promise<void>;
   /** Sets the server's clock ahead. */
   turnClock(milliseconds: number): void;
@@ -28,8 +29,8 @@ export interface TestServer {
 
 export interface TestServerOptions {
   readonly mode?: AuthMode;
-  /** Configuration by key, such as `{ 'auth.token.accessMinutes': '1' }`. */
-  readonly flags?: Readonly<Record<string, string>>;
+  /** Configuration by key, such as `{ 'auth.token.accessMinutes': '1' }`; undefined leaves a key to `configure`. */
+  readonly flags?: Readonly<Record<string, string | undefined>>;
   /** The server's clock moves only when it is turned, however slow the machine is. */
   readonly isClockStopped?: boolean;
   /** Takes what is to be done when nobody needs the server any more: by default, when the test is finished. */
@@ -51,11 +52,15 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const folder = await temporaryFolder(whenDone);
   const certs = join(folder, 'certs');
   await ensureCertificates(certs, []);
+  const file = join(folder, 'server.jsonc'); // Not the one that an operator of this clone edits.
+  await writeFile(file, '{}');
+  const readConfig = () => configFor(folder, file, options);
   let link = '';
   let ahead = 0;
   const startedAt = Date.now();
   const open = async () => {
-    const opened = await openDaemon(configFor(folder, options), {
+    const opened = await openDaemon(readConfig(), {
+      readConfig,
       onLink: (printed) => (link = printed),
       now: () => (options.isClockStopped ? startedAt : Date.now()) + ahead,
     });
@@ -72,6 +77,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     folder,
     certs,
     link: () => parseEnrolmentLink(link),
+    configure: (text) => writeFile(file, text),
     reload: () => daemon.reload(),
     turnClock: (milliseconds) => (ahead += milliseconds),
     async restart() {
@@ -81,23 +87,17 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   };
 }
 
-function configFor(folder: string, { mode = 'either', flags = {} }: TestServerOptions) {
-  const file = join(folder, 'server.jsonc'); // Not the one that an operator of this clone edits.
-  writeFileSync(file, '{}');
-  const { problems, loaded } = checkServerConfig({
-    file,
-    env: {},
-    flags: {
-      'listen.port': '0',
-      store: `sqlite:${join(folder, 'data', 'inventory.db')}`,
-      'certs.folder': join(folder, 'certs'),
-      'auth.mode': mode,
-      'auth.password.memoryKibibytes': '19456',
-      'auth.password.passes': '2',
-      'log.level': 'silent',
-      ...flags,
-    },
+function configFor(folder: string, file: string, { mode = 'either', flags = {} }: TestServerOptions) {
+  const given = Object.entries({
+    'listen.port': '0',
+    store: `sqlite:${join(folder, 'data', 'inventory.db')}`,
+    'certs.folder': join(folder, 'certs'),
+    'auth.mode': mode,
+    'auth.password.memoryKibibytes': '19456',
+    'auth.password.passes': '2',
+    'log.level': 'silent',
+    ...flags,
   });
-  if (!loaded) throw new Error(problems.join('\n'));
-  return loaded.config;
+  const decided = given.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]));
+  return loadServerConfig({ file, env: {}, flags: Object.fromEntries(decided) }).config;
 }

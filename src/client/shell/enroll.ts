@@ -44,8 +44,11 @@ export function addEnroll(shell: Shell): void {
         const { authMode } = checkResult(hello.result, await connection.request('hello', {}));
         const needsCertificate = authMode === 'mutual' || authMode === 'both';
         const certificate = needsCertificate ? await getCertificate(connection, store, name, user) : undefined;
-        // By certificate alone there is nothing to log in to.
-        if (certificate && authMode === 'mutual') await store.writeTokens(name, {});
+        if (authMode === 'mutual') {
+          // By certificate alone there is nothing to log in to. An end that gets lost comes by itself.
+          await store.writeTokens(name, {});
+          await connection.request('logout', {}).catch(() => undefined);
+        }
         const loggedIn = `You are logged in to ${name} as ${user} (${role})`;
         const next = certificate
           ? `${loggedIn}, with a certificate that is good until ${certificate.expiresAt} and renewed in time. Try: secure-inv view`

@@ -32,8 +32,21 @@ export function subcommand(program: Words, words: readonly string[], summary: st
 }
 
 function group(parent: Words, word: string): Words {
-  return child(parent, word, [word]).description(`Work with ${word}s.`);
+  return child(parent, word, [word]).description(groups[word] ?? '');
 }
+
+/** What the commands below a word are about. */
+const groups: Readonly<Record<string, string>> = {
+  item: 'Make and change items: their names, units, codes and thresholds; stock has commands of its own, such as add.',
+  location: 'Make and change the places where stock is kept.',
+  session: 'See where you are logged in, and end logins.',
+  token: 'Make and end API tokens, with which machines work without logging in.',
+  user: 'Say who may come in, and what they may do.',
+  server: 'See how the server is, and have it take up changed files.',
+  cert: 'Get a client certificate from the server, and see how long it is good.',
+  context: 'Choose among the servers that you have logged in to.',
+  completion: 'Have a shell complete the words of secure-inv.',
+};
 
 function child(parent: Words, word: string, path: readonly string[]): Words {
   return parent.command(word).copyInheritedSettings(parent).exitOverride(refuseUsage(path));

@@ -8,23 +8,28 @@ const described = { unchanged: 'unchanged', changed: 'taken up' };
 /** Takes up changed files now, and says at once whether they are good: the server's own look tells only its log. */
 export const serverReload = define({
   name: 'server.reload',
-  summary: 'Take up changed certificates and token keys now, or learn what is wrong with them.',
+  summary: 'Take up changed certificates, token keys and settings now, or learn what is wrong with them.',
   permission: 'server:write',
   params: empty,
-  result: v.object({ certificates: outcome, keys: outcome, warnings: v.array(v.string()) }),
+  result: v.object({
+    certificates: outcome,
+    keys: outcome,
+    settings: v.array(v.string()),
+    warnings: v.array(v.string()),
+  }),
   shell: {
     words: [],
     examples: ['secure-inv server reload', 'secure-inv server reload --json'],
-    render: ({ certificates, keys, warnings }) =>
+    render: ({ certificates, keys, settings, warnings }) =>
       [
-        certificates === 'unchanged' && keys === 'unchanged'
+        certificates === 'unchanged' && keys === 'unchanged' && settings.length === 0
           ? 'Nothing has changed since the server looked last, which it does twice a second.'
-          : `Certificates: ${described[certificates]}. Token keys: ${described[keys]}.`,
+          : `Certificates: ${described[certificates]}. Token keys: ${described[keys]}. Settings: ${settings.join(', ') || 'unchanged'}.`,
         ...warnings.map((warning) => `! ${warning}`),
       ].join('\n'),
   },
   async handle(_params, { server }) {
-    const { certificates, keys } = await server.reload();
-    return { certificates, keys, warnings: [...(await server.state()).warnings] };
+    const { certificates, keys, settings } = await server.reload();
+    return { certificates, keys, settings: [...settings], warnings: [...(await server.state()).warnings] };
   },
 });

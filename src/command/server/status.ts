@@ -18,6 +18,7 @@ export const serverStatus = define({
     time: v.string(),
     node: v.string(),
     connections: v.number(),
+    config: v.string(),
     certificates: v.array(
       v.object({ file: v.string(), subject: v.optional(v.string()), notAfter: v.string(), daysLeft: v.number() }),
     ),
@@ -29,7 +30,7 @@ export const serverStatus = define({
     render: (status, screen) =>
       [
         `secure-inv ${status.version} on Node.js ${status.node}, auth.mode ${status.authMode}.`,
-        `Up since ${status.startedAt}; its time is ${status.time}. Connections: ${status.connections}.`,
+        `Up since ${status.startedAt}; its time is ${status.time}. Connections: ${status.connections}. Configuration: ${status.config}.`,
         '',
         renderTable(
           [{ heading: 'FILE' }, { heading: 'ENDS' }, { heading: 'DAYS LEFT', right: true }, { heading: 'SUBJECT' }],
@@ -46,7 +47,7 @@ export const serverStatus = define({
       ].join('\n'),
   },
   async handle(_params, { server, now }) {
-    const { node, connections, certificates, warnings } = await server.state();
+    const { node, connections, config, certificates, warnings } = await server.state();
     return {
       version: server.version,
       authMode: server.authMode,
@@ -54,6 +55,7 @@ export const serverStatus = define({
       time: formatTime(now),
       node,
       connections,
+      config,
       certificates: certificates.map(({ file, subject, at }) => ({
         file,
         ...(subject === undefined ? {} : { subject }),

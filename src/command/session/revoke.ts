@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { Failure } from '../../model/failure.ts';
 import { define } from '../command.ts';
-import { assertNoMachine, mayEnd } from '../ownership.ts';
+import { assertIsPerson, mayEnd } from '../ownership.ts';
 
 /** Ends a login that somebody forgot or does not know: its tokens are worthless and its connections closed. */
 export const sessionRevoke = define({
@@ -27,7 +27,7 @@ export const sessionRevoke = define({
   },
   async handle({ id }, call) {
     const { auth, principal, actor, now } = call;
-    if (!principal.permissions.includes('user:write')) assertNoMachine(call, 'end logins');
+    if (!principal.permissions.includes('user:write')) assertIsPerson(call, 'end logins');
     const live = auth.accounts.liveSessions(auth.tokens, now).map(({ session }) => session);
     const ending = live.filter((session) =>
       id === undefined

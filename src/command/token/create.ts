@@ -4,7 +4,7 @@ import { apiTokenDaysDefault, apiTokenDaysMax } from '../../model/limits.ts';
 import { isRoleWithin, roleNames } from '../../model/user.ts';
 import { define } from '../command.ts';
 import { formatTime, role, tokenName, userName } from '../field.ts';
-import { assertNoMachine, ownerAsked } from '../ownership.ts';
+import { assertIsPerson, ownerAsked } from '../ownership.ts';
 
 const days = v.pipe(
   v.number('days must be a whole number'),
@@ -49,7 +49,7 @@ export const tokenCreate = define({
   },
   async handle({ name, role, days = apiTokenDaysDefault, user }, call) {
     const { auth, now } = call;
-    assertNoMachine(call, 'make API tokens');
+    assertIsPerson(call, 'make API tokens');
     const owner = auth.accounts.byId(ownerAsked({ user }, call) ?? call.principal.userId);
     if (!owner?.enabled) {
       throw new Failure('conflict', `${user} is disabled.`, { hint: `To undo it: secure-inv user enable ${user}` });

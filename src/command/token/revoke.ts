@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { Failure } from '../../model/failure.ts';
 import { define } from '../command.ts';
-import { assertNoMachine, mayEnd } from '../ownership.ts';
+import { assertIsPerson, mayEnd } from '../ownership.ts';
 
 /** Ends an API token; whoever works with it is cut off at once. */
 export const tokenRevoke = define({
@@ -20,7 +20,7 @@ export const tokenRevoke = define({
     const { apiTokens } = auth.accounts;
     // A machine may throw its own key away.
     const isOwn = principal.apiToken?.id === id || principal.permissions.includes('user:write');
-    if (!isOwn) assertNoMachine(call, 'end others');
+    if (!isOwn) assertIsPerson(call, 'end others');
     const token = apiTokens.byId(id);
     if (!token || !mayEnd(token.userId, call)) {
       throw new Failure('not-found', `No API token ${JSON.stringify(id)}.`, { hint: 'See: secure-inv token list' });

@@ -1,5 +1,4 @@
 import * as v from 'valibot';
-import { Failure } from '../../model/failure.ts';
 import { define } from '../command.ts';
 import { user, userName } from '../field.ts';
 
@@ -16,9 +15,7 @@ export const userUnlock = define({
     render: ({ user }) => `${user} can log in without waiting.`,
   },
   async handle({ user }, { auth, store, actor, now }) {
-    const known = auth.accounts.byName(user);
-    if (!known)
-      throw new Failure('not-found', `No user ${JSON.stringify(user)}.`, { hint: 'See: secure-inv user list' });
+    const known = auth.accounts.named(user);
     await store.audit({ ...actor, event: 'user-unlocked', subject: user, detail: null, at: now });
     await auth.throttle.forget(known.id);
     return { user: known.user, role: known.role };

@@ -1,78 +1,18 @@
-import { createHash, randomBytes } from 'node:crypto';
-import type { ClientTrust } from '../model/client-trust.ts';
 import { Failure } from '../model/failure.ts';
-import { clockSkewSeconds, deviceDays, failedLoginsPerConnectionMax } from '../model/limits.ts';
-import { type AuthMode, permissionsOf, permissionsOfToken, type Rights, type Role } from '../model/user.ts';
-import type { ApiTokenRecord, SessionRecord, Store, UserRecord } from '../store/store.ts';
-import type { Accounts } from './accounts.ts';
-import type { Allowance } from './allowance.ts';
+import { failedLoginsPerConnectionMax } from '../model/limits.ts';
+import type { SessionRecord, UserRecord } from '../store/store.ts';
 import { isApiToken } from './api-tokens.ts';
-import {
-  assertStillTrusted,
-  type ClientCertificate,
-  certificateRefused,
-  judgeCertificate,
-  type PresentedCertificate,
-  thumbprintOf,
-} from './certificate.ts';
-import type { ClientIssue } from './client-issue.ts';
+import type { Authentication } from './authentication.ts';
+import { type ClientCertificate, judgeCertificate, type PresentedCertificate, thumbprintOf } from './certificate.ts';
 import { type KeyClaim, KeyProof } from './key-proof.ts';
-import type { KeyRing } from './key-ring.ts';
-import { assertPasswordIsStrong, type PasswordHasher, type PasswordSettings } from './password.ts';
-import { isTagged, type RefreshedSession, refreshSession, startSession, type TokenSettings } from './session.ts';
+import { assertCertified, assertEnabled, assertLive, isEnded, type Login, loginEnded } from './liveness.ts';
+import { grantLogin, hashDevice, type LoginGrant, type NewLogin, rebindLogin, startLogin } from './login.ts';
+import { assertOffered } from './mode.ts';
+import { assertPasswordIsStrong } from './password.ts';
+import { isEnough, type Principal, principalOf } from './principal.ts';
+import { isTagged, refreshSession } from './session.ts';
 import { addressOf, type Source } from './source.ts';
-import type { Throttle } from './throttle.ts';
-import { formatAccessToken, issuerOf, parseAccessToken, sessionExpired } from './token.ts';
-
-/** Everything that decides who is who on one server. */
-export interface Authentication {
-  readonly mode: AuthMode;
-  readonly accounts: Accounts;
-  readonly store: Store;
-  /** By what client certificates are judged now. */
-  readonly clientTrust: () => ClientTrust;
-  /** Who gets a client certificate from this server itself. */
-  readonly clientIssue: ClientIssue;
-  readonly hasher: PasswordHasher;
-  readonly throttle: Throttle;
-  readonly allowance: Allowance;
-  /** The ring as it is now: asked for at each use, because keys rotate. */
-  readonly keys: () => KeyRing;
-  readonly passwords: PasswordSettings;
-  readonly tokens: TokenSettings;
-  /** Words that no password may lean on: the product's, the host's. */
-  readonly knownWords: readonly string[];
-  readonly now: () => number;
-  /** Called when somebody spent an enrolment code and left without setting a password. */
-  readonly onEnrolmentAbandoned: () => void;
-  /** Called when a refresh token came again that was spent before: from `source`, for this session, which ends. */
-  readonly onTheft: (session: SessionRecord, source: string) => void;
-}
-
-/** Who is asking, as of this request. */
-export interface Principal extends Rights {
-  readonly userId: number;
-  readonly user: string;
-  readonly role: Role;
-  /** How they proved it, as the ledger records it. */
-  readonly credential: string;
-  readonly sessionId: string | null;
-  /** The API token that they showed, if it was one. */
-  readonly apiToken: Pick<ApiTokenRecord, 'id' | 'name'> | null;
-  /** When the access token or API token, or without one the certificate, ends. */
-  readonly expiresAt: number;
-  readonly certificate: ClientCertificate | null;
-}
-
-/** What a login, an enrolment or a refresh gives. */
-export interface LoginGrant {
-  readonly accessToken: string;
-  readonly refreshToken: string;
-  readonly expiresAt: number;
-  readonly user: string;
-  readonly role: Role;
-  readonly device?: string;
-}
+import { issuerOf, parseAccessToken } from './token.ts';
 
 /** A client certificate that was issued over a connection. */
 export interface ClientCertificateGrant {
@@ -86,24 +26,7 @@ export interface ClientCertificateGrant {
   readonly login?: LoginGrant;
 }
 
-interface TokenLogin {
-  readonly userId: number;
-  readonly sessionId: string;
-  readonly epoch: number;
-  readonly expiresAt: number;
-}
-
-interface ApiTokenLogin {
-  readonly userId: number;
-  readonly apiTokenId: string;
-}
-
 const hint = 'Run: secure-inv login';
-const wrongLogin = 'Wrong user or password.';
-
-function sha256(text: string): Uint8Array {
-  return createHash('sha256').update(text).digest();
-}
 
 /**
  * What one connection has proven so far. It remembers claims, not permissions: `principal` judges them anew at every
@@ -113,7 +36,7 @@ export class Identity {
   readonly #auth: Authentication;
   readonly #address: string;
   readonly #certificate: ClientCertificate | null;
-  #login: TokenLogin | ApiTokenLogin | null = null;
+  #login: Login | null = null;
   #enrolling: UserRecord | null = null;
   /** Whether a password was set here with an enrolment code, and no certificate was issued since. */
   #hasEnrolled = false;
@@ -127,12 +50,12 @@ export class Identity {
     this.#auth = auth;
     this.#address = address;
     this.#certificate = presented && auth.mode !== 'token' ? judgeCertificate(presented, auth.clientTrust()) : null;
-    if (this.#certificate) this.#certifiedUser(this.#certificate);
+    if (this.#certificate) assertCertified(auth, this.#certificate);
   }
 
   /** Whether commands may be sent at all: somebody is logged in, however long ago. */
   get isLoggedIn(): boolean {
-    return this.#login !== null || (this.#certificate !== null && this.#auth.mode !== 'both');
+    return this.#login !== null || isEnough(this.#certificate, this.#auth.mode);
   }
 
   /** Whose connection this is: by what was proven here, whether or not it still holds. */
@@ -151,74 +74,15 @@ export class Identity {
     return this.#failedLogins >= failedLoginsPerConnectionMax;
   }
 
-  /**
-   * Refuses what this `auth.mode` does not offer to somebody without (or with) a certificate: the table at the end of
-   * protocol.md. Failures: `login-required`.
-   */
+  /** Refuses what this `auth.mode` does not offer here. Failures: `login-required`. */
   assertOffered(command: string): void {
-    const { mode } = this.#auth;
-    const certificateIsMissing = (mode === 'mutual' || mode === 'both') && this.#certificate === null;
-    const isFirstCertificate = this.#hasEnrolled && (command === 'cert.challenge' || command === 'cert.request');
-    if (certificateIsMissing && command !== 'hello' && command !== 'enroll' && !isFirstCertificate) {
-      throw new Failure('login-required', 'This server asks for a client certificate.', {
-        hint: 'Ask the operator for one (npm run gen-certs -- client NAME), then use --cert FILE --key FILE.',
-      });
-    }
-    if (mode === 'mutual' && (command === 'login' || command === 'authenticate' || command === 'refresh')) {
-      throw new Failure('login-required', 'This server knows its users by certificate alone.', {
-        hint: 'Use --cert FILE --key FILE, without logging in.',
-      });
-    }
+    const hasCertificate = this.#certificate !== null;
+    assertOffered(command, this.#auth.mode, { hasCertificate, hasEnrolled: this.#hasEnrolled });
   }
 
   /** Who is asking now. Failures: `login-required`, `session-expired`, `certificate-refused`. */
   principal(): Principal {
-    const certified = this.#certificate && this.#certifiedUser(this.#certificate);
-    if (!this.#login) {
-      if (!certified || !this.#certificate || this.#auth.mode === 'both') {
-        throw new Failure('login-required', 'You are not logged in.', { hint });
-      }
-      return {
-        ...named(certified),
-        credential: `certificate:${this.#certificate.serial}`,
-        sessionId: null,
-        apiToken: null,
-        expiresAt: this.#certificate.notAfter,
-        certificate: this.#certificate,
-      };
-    }
-    if ('apiTokenId' in this.#login) return this.#machine(this.#login);
-    const { sessionId, expiresAt } = this.#login;
-    const user = this.#assertLive(this.#login);
-    return {
-      ...named(user),
-      credential: this.#credential(`session:${sessionId}`),
-      sessionId,
-      apiToken: null,
-      expiresAt,
-      certificate: this.#certificate,
-    };
-  }
-
-  #machine({ userId, apiTokenId }: ApiTokenLogin): Principal {
-    const { accounts, now } = this.#auth;
-    const token = accounts.apiTokens.assertGood(apiTokenId, now());
-    const owner = this.#assertEnabled(userId);
-    accounts.apiTokens.noteUse(token, now());
-    return {
-      ...named(owner),
-      role: token.role,
-      permissions: permissionsOfToken(token.role, owner.role),
-      credential: this.#credential(`token:${token.id}`),
-      sessionId: null,
-      apiToken: token,
-      expiresAt: token.expiresAt,
-      certificate: this.#certificate,
-    };
-  }
-
-  #credential(proof: string): string {
-    return this.#certificate ? `certificate:${this.#certificate.serial} ${proof}` : proof;
+    return principalOf(this.#auth, this.#login, this.#certificate);
   }
 
   /** Who is asking, if somebody has proven that and it holds: for what is told about a refusal. */
@@ -247,7 +111,7 @@ export class Identity {
     if (!right || !now?.enabled || now.passwordHash !== passwordHash || !this.#isCertifiedAs(now)) {
       attempt.fail();
       this.#failedLogins++;
-      throw new Failure('login-failed', wrongLogin, {
+      throw new Failure('login-failed', 'Wrong user or password.', {
         hint: `Try again, or ask an administrator for: secure-inv user reset ${name}`,
       });
     }
@@ -255,7 +119,7 @@ export class Identity {
     if (now.passwordHash !== null && hasher.isOutdated(now.passwordHash)) {
       await accounts.setPasswordHash(now, await hasher.hash(password, { ...source, isKnown: true }));
     }
-    return this.#renew(() => this.#grantNewSession(now, device));
+    return this.#renew(() => this.#start(now, device));
   }
 
   /** Spends an enrolment code and binds it to this connection. Failures: `login-failed`, `busy`. */
@@ -358,7 +222,7 @@ export class Identity {
       return this.principal();
     }
     const token = parseAccessToken(accessToken, keys(), issuerOf(store.id), now());
-    this.#assertLive(token);
+    assertLive(this.#auth, token);
     this.#assertBearer(token);
     this.#login = token;
     return this.principal();
@@ -377,7 +241,7 @@ export class Identity {
     try {
       return await this.#renew(async () => {
         const refreshed = await refreshSession(accounts, keys(), tokens, refreshToken, watch, now());
-        return this.#grant(this.#assertBearer(refreshed.session), refreshed);
+        return grantLogin(this.#auth, this.#assertBearer(refreshed.session), refreshed);
       });
     } catch (error) {
       // A login that has run out is nobody's guess either.
@@ -401,8 +265,8 @@ export class Identity {
    * its time is left to the next request, which may be a refresh. Failures: `certificate-refused`, `session-expired`.
    */
   assertNotEnded(): void {
-    if (this.#certificate) this.#certifiedUser(this.#certificate);
-    if (this.#login && this.#renewals === 0 && this.#isEnded(this.#login)) throw loginEnded();
+    if (this.#certificate) assertCertified(this.#auth, this.#certificate);
+    if (this.#login && this.#renewals === 0 && isEnded(this.#auth.accounts, this.#login)) throw loginEnded();
   }
 
   /** The connection is gone. */
@@ -414,7 +278,7 @@ export class Identity {
   async #sourceOf(name: string, device: string | undefined): Promise<Source> {
     const { accounts, store, now } = this.#auth;
     const address = addressOf(this.#address);
-    const hash = device === undefined ? undefined : sha256(device);
+    const hash = device === undefined ? undefined : hashDevice(device);
     // Nobody has the id 0; the question takes as long.
     if (hash && (await store.hasDevice(accounts.byName(name)?.id ?? 0, hash, now()))) {
       return { key: `device:${Buffer.from(hash).toString('base64url')}`, isKnown: true, address };
@@ -438,93 +302,37 @@ export class Identity {
     const passwordHash = await hasher.hash(password, { address: addressOf(this.#address), isKnown: true });
     const actor = { user: user.user, credential, source: this.#address };
     return this.#renew(async () =>
-      this.#grantNewSession(await accounts.setPassword(actor, event, user, passwordHash), undefined),
+      this.#start(await accounts.setPassword(actor, event, user, passwordHash), undefined),
     );
   }
 
   /** Gives this connection another login. Failures: `session-expired` when that one was ended meanwhile already. */
-  async #renew<T>(login: () => Promise<T>): Promise<T> {
+  async #renew(open: () => Promise<NewLogin>): Promise<LoginGrant> {
     this.#renewals++;
     try {
-      const granted = await login();
-      if (this.#login && this.#isEnded(this.#login)) throw loginEnded();
-      return granted;
+      const { login, grant } = await open();
+      this.#login = login;
+      if (isEnded(this.#auth.accounts, login)) throw loginEnded();
+      return grant;
     } finally {
       this.#renewals--;
     }
   }
 
-  /** A login for a new certificate in place of one that is bound to the old: as long as that one, and not a moment more. */
   async #rebind({ userId, sessionId }: Principal, thumbprint: string): Promise<LoginGrant | undefined> {
-    const { accounts, keys, tokens, now } = this.#auth;
+    const { accounts } = this.#auth;
     const session = sessionId === null ? undefined : accounts.session(sessionId);
     const user = accounts.byId(userId);
     if (!user || !session || session.certificate === null) return undefined;
     const from = { certificate: thumbprint, source: this.#address };
-    return this.#renew(async () =>
-      this.#grant(user, await startSession(accounts, keys(), tokens, user, from, now(), session.expiresAt)),
-    );
+    return this.#renew(() => rebindLogin(this.#auth, user, from, session));
   }
 
-  async #grantNewSession(user: UserRecord, device: string | undefined): Promise<LoginGrant> {
-    const { accounts, allowance, keys, store, tokens, now } = this.#auth;
-    allowance.spend(user.id);
-    const known = device !== undefined && (await store.hasDevice(user.id, sha256(device), now()));
-    const kept = known ? device : randomBytes(16).toString('base64url');
+  async #start(user: UserRecord, device: string | undefined): Promise<NewLogin> {
     const from = { certificate: this.#certificate?.thumbprint ?? null, source: this.#address };
-    // In one commit, and so refused together within a second when the store cannot write.
-    const [session] = await Promise.all([
-      startSession(accounts, keys(), tokens, user, from, now()),
-      store.addDevice(user.id, sha256(kept), now() + deviceDays * 86_400_000),
-    ]);
+    const started = await startLogin(this.#auth, user, from, device);
     this.#failedLogins = 0;
-    return { ...this.#grant(user, session), device: kept };
-  }
-
-  #grant(user: UserRecord, { session, refreshToken }: RefreshedSession): LoginGrant {
-    const { keys, store, tokens, now } = this.#auth;
-    const expiresAt = Math.min(now() + tokens.accessMinutes * 60_000, session.expiresAt);
-    const login = { userId: user.id, sessionId: session.id, epoch: user.epoch, expiresAt };
-    const token = { ...login, certificate: session.certificate };
-    this.#login = login;
-    return {
-      accessToken: formatAccessToken(token, keys(), issuerOf(store.id), now()),
-      refreshToken,
-      expiresAt,
-      user: user.user,
-      role: user.role,
-    };
-  }
-
-  #assertLive({ userId, sessionId, epoch, expiresAt }: TokenLogin): UserRecord {
-    const { accounts, now } = this.#auth;
-    if (now() >= expiresAt + clockSkewSeconds * 1000) throw sessionExpired(expiresAt);
-    const user = this.#assertEnabled(userId);
-    if (user.epoch !== epoch || accounts.session(sessionId)?.userId !== userId) throw loginEnded();
-    return user;
-  }
-
-  #assertEnabled(userId: number): UserRecord {
-    const user = this.#auth.accounts.byId(userId);
-    if (!user) throw loginEnded();
-    if (user.enabled) return user;
-    throw new Failure('login-required', 'This account is disabled.', { hint: 'Ask an administrator.' });
-  }
-
-  #isEnded(login: TokenLogin | ApiTokenLogin): boolean {
-    const { accounts } = this.#auth;
-    const user = accounts.byId(login.userId);
-    if (!user?.enabled) return true;
-    if ('apiTokenId' in login) return accounts.apiTokens.byId(login.apiTokenId) === undefined;
-    return user.epoch !== login.epoch || accounts.session(login.sessionId)?.userId !== user.id;
-  }
-
-  #certifiedUser(certificate: ClientCertificate): UserRecord {
-    const user = this.#auth.accounts.byName(certificate.user);
-    if (!user?.enabled) throw certificateRefused('unknown-user');
-    if (certificate.issuedAt < user.certificatesFrom) throw certificateRefused('revoked');
-    assertStillTrusted(certificate, this.#auth.clientTrust(), this.#auth.now());
-    return user;
+    return started;
   }
 
   #isCertifiedAs(user: UserRecord): boolean {
@@ -537,18 +345,10 @@ export class Identity {
     if (certificate !== null && certificate !== this.#certificate?.thumbprint) {
       throw new Failure('login-required', 'This token is bound to another certificate.', { hint });
     }
-    const user = this.#assertEnabled(userId);
+    const user = assertEnabled(this.#auth.accounts, userId);
     if (!this.#isCertifiedAs(user) || (this.#login !== null && this.#login.userId !== userId)) {
       throw new Failure('login-required', 'This token belongs to another user than this connection.', { hint });
     }
     return user;
   }
-}
-
-function named({ id, user, role, scope }: UserRecord): Pick<Principal, 'userId' | 'user' | 'role' | keyof Rights> {
-  return { userId: id, user, role, permissions: permissionsOf(role), scope };
-}
-
-function loginEnded(): Failure {
-  return new Failure('session-expired', 'This login was ended.', { hint });
 }
