@@ -152,7 +152,9 @@ export class ContextStore {
 
   async #read(): Promise<ContextFile> {
     try {
-      return parseOwn<ContextFile>(await readFile(this.#file, 'utf8'), this.#file);
+      const read = parseOwn<ContextFile>(await readFile(this.#file, 'utf8'), this.#file);
+      if (!isObject(read.contexts) || !Object.values(read.contexts).every(isObject)) throw damaged(this.#file);
+      return read;
     } catch (error) {
       if (isMissing(error)) return { contexts: {} };
       throw error;
@@ -168,11 +170,22 @@ function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
 
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function damaged(file: string): Failure {
+  return new Failure('bad-params', `${file} is damaged.`, { hint: `Run: rm ${file}, and log in again.` });
+}
+
 /** A file that this program wrote for itself. */
 function parseOwn<T>(text: string, file: string): T {
+  let value: unknown;
   try {
-    return JSON.parse(text) as T; // Whoever can write here is the user; a wrong shape harms only them.
+    value = JSON.parse(text);
   } catch {
-    throw new Failure('bad-params', `${file} is damaged.`, { hint: `Run: rm ${file}, and log in again.` });
+    throw damaged(file);
   }
+  if (!isObject(value)) throw damaged(file);
+  return value as T; // Whoever can write here is the user; a wrong value in it harms only them.
 }

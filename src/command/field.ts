@@ -6,6 +6,7 @@ import {
   operationLinesMax,
   pageRowsMax,
   passwordCharactersMax,
+  publicIdCharactersMax,
   scopeLocationsMax,
 } from '../model/limits.ts';
 import { parseName, parseNote, userNamePattern, userNameRule } from '../model/name.ts';
@@ -108,6 +109,11 @@ export const password = v.pipe(
   v.description('the password'),
 );
 export const token = v.pipe(v.string(), v.description('the token'));
+/** What a list shows for a login or an API token; no secret. */
+export const publicId = v.pipe(
+  v.string(),
+  v.maxLength(publicIdCharactersMax, `id may have at most ${publicIdCharactersMax} characters`),
+);
 export const limit = v.pipe(
   v.number('limit must be a whole number'),
   v.integer('limit must be a whole number'),

@@ -47,6 +47,8 @@ export const lineBytesMaxBeforeLogin = 4 * 1024;
 export const lineBytesMax = 64 * 1024;
 export const jsonDepthMax = 8;
 export const requestIdCharactersMax = 64;
+/** Logins and API tokens are named by 16 characters, and a refusal repeats the name that it does not know. */
+export const publicIdCharactersMax = 64;
 
 /** One request at a time before login keeps a pipelined command behind its `authenticate`. */
 export const requestsInFlightMax = 256;

@@ -105,10 +105,17 @@ export async function readCertificates(
   const blocks = await readPem(folder, file, 'CERTIFICATE');
   try {
     const [first = '', ...rest] = blocks;
-    return [new X509Certificate(first), ...rest.map((block) => new X509Certificate(block))];
+    return [parseCertificate(first), ...rest.map(parseCertificate)];
   } catch {
     throw fileFailure(folder, file, 'holds a damaged certificate');
   }
+}
+
+/** OpenSSL looks at the key of a certificate only when it is asked for: a damaged one is found here, and not later. */
+function parseCertificate(pem: string): X509Certificate {
+  const certificate = new X509Certificate(pem);
+  void certificate.publicKey;
+  return certificate;
 }
 
 /** The private key of a file. */

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { Failure } from '../../model/failure.ts';
 import { define } from '../command.ts';
+import { publicId } from '../field.ts';
 import { assertIsPerson, mayEnd } from '../ownership.ts';
 
 /** Ends a login that somebody forgot or does not know: its tokens are worthless and its connections closed. */
@@ -10,7 +11,7 @@ export const sessionRevoke = define({
   permission: 'principal',
   params: v.pipe(
     v.strictObject({
-      id: v.optional(v.pipe(v.string(), v.description('the login, as session list shows it'))),
+      id: v.optional(v.pipe(publicId, v.description('the login, as session list shows it'))),
       others: v.optional(v.pipe(v.boolean(), v.description('all your logins but this one'))),
     }),
     v.check(

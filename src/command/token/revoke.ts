@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { Failure } from '../../model/failure.ts';
 import { define } from '../command.ts';
+import { publicId } from '../field.ts';
 import { assertIsPerson, mayEnd } from '../ownership.ts';
 
 /** Ends an API token; whoever works with it is cut off at once. */
@@ -8,7 +9,7 @@ export const tokenRevoke = define({
   name: 'token.revoke',
   summary: 'End an API token; its connections are closed at once.',
   permission: 'principal',
-  params: v.strictObject({ id: v.pipe(v.string(), v.description('the token, as token list shows it')) }),
+  params: v.strictObject({ id: v.pipe(publicId, v.description('the token, as token list shows it')) }),
   result: v.object({ id: v.string(), name: v.string() }),
   shell: {
     words: ['<id>'],

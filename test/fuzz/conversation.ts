@@ -1,0 +1,172 @@
+import type { Command } from '../../src/command/command.ts';
+import { findCommand } from '../../src/command/index.ts';
+import { Failure, failures, parseFailureCode } from '../../src/model/failure.ts';
+import { lineBytesMax, lineBytesMaxBeforeLogin } from '../../src/model/limits.ts';
+import { LineDecoder } from '../../src/wire/frame.ts';
+import { parseRequest } from '../../src/wire/message.ts';
+import { line } from '../support/wire-client.ts';
+import { answerMillisecondsMax, type FuzzedServer, hangMilliseconds } from './fuzzed-server.ts';
+import type { Peer } from './peer.ts';
+import { judgeLine, type Said } from './verdict.ts';
+
+/** Where a connection stands when an input arrives. */
+export type State = 'before login' | 'logged in' | 'watching';
+
+const last = 'the-last-one';
+const ending = new Set(['session-expired', 'login-required', 'login-failed']);
+const lastLine = Buffer.from(line(last, 'ping'));
+const newline = Buffer.from('\n');
+const nothing = Buffer.of();
+
+/** What must be answered to some bytes, by the parts of the server that are pure. */
+interface Expected {
+  readonly ids: readonly (string | number)[];
+  readonly commands: ReadonlyMap<string | number, Command | undefined>;
+  /** Whether the bytes stop being lines and requests somewhere. */
+  readonly isBad: boolean;
+}
+
+function expectedOf(bytes: Uint8Array, bytesMax: number): Expected {
+  const decoder = new LineDecoder();
+  const ids: (string | number)[] = [];
+  const commands = new Map<string | number, Command | undefined>();
+  decoder.push(bytes);
+  try {
+    for (let one = decoder.next(bytesMax); one; one = decoder.next(bytesMax)) {
+      const { id, method } = parseRequest(one);
+      commands.set(id, commands.has(id) || ids.includes(id) ? undefined : findCommand(method));
+      ids.push(id);
+    }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    return { ids, commands, isBad: true };
+  }
+  return { ids, commands, isBad: false };
+}
+
+/**
+ * The connection on which an actor sends one input after the other, until an input ends it or changes who it is: then the
+ * next comes over a new one.
+ */
+export class Conversation {
+  readonly #server: FuzzedServer;
+  readonly #state: State;
+  readonly #user: string | undefined;
+  #peer: Peer | undefined;
+  #pushed = 0;
+
+  constructor(server: FuzzedServer, state: State, user?: string) {
+    this.#server = server;
+    this.#state = state;
+    this.#user = state === 'before login' ? undefined : user;
+  }
+
+  /**
+   * Sends the bytes and a ping behind them, and judges all that is answered. What is answered late is sent again on a
+   * connection of its own before it counts as slow: the machine may have been busy with something else.
+   */
+  async say(bytes: Buffer, cuts: readonly number[] = []): Promise<readonly Said[]> {
+    try {
+      return await this.#sayTwiceIfSlow(bytes, cuts);
+    } catch (error) {
+      this.close(); // What is under way there is not for the next input.
+      throw error;
+    }
+  }
+
+  close(): void {
+    this.#peer?.close();
+    this.#peer = undefined;
+  }
+
+  async #sayTwiceIfSlow(bytes: Buffer, cuts: readonly number[]): Promise<readonly Said[]> {
+    const first = await this.#exchange(bytes, cuts);
+    if (first.milliseconds <= answerMillisecondsMax) return first.said;
+    this.close();
+    const second = await this.#exchange(bytes, cuts);
+    if (second.milliseconds > answerMillisecondsMax) {
+      throw new Error(`The answer took ${Math.round(first.milliseconds)} and ${Math.round(second.milliseconds)} ms.`);
+    }
+    return second.said;
+  }
+
+  async #open(): Promise<Peer> {
+    if (this.#peer && !this.#peer.isClosed) return this.#peer;
+    const peer = this.#user === undefined ? await this.#server.connect() : await this.#server.connectAs(this.#user);
+    this.#peer = peer;
+    this.#pushed = 0;
+    peer.lines.length = 0;
+    if (this.#state !== 'watching') return peer;
+    await peer.write(Buffer.from(line('watch', 'watch')));
+    if (!(await peer.until(() => peer.lines.length > 0, hangMilliseconds))) throw new Error('A watch does not begin.');
+    peer.lines.splice(0, 1); // Its answer; what is behind that was pushed.
+    return peer;
+  }
+
+  async #exchange(given: Buffer, cuts: readonly number[]) {
+    const peer = await this.#open();
+    const filled = this.#server.fill(given, this.#user);
+    // Whatever is open at its end ends there, so that the ping is a line of its own.
+    const bytes = Buffer.concat([filled, filled.length === 0 || filled.at(-1) === 0x0a ? nothing : newline, lastLine]);
+    const expected = expectedOf(bytes, this.#user === undefined ? lineBytesMaxBeforeLogin : lineBytesMax);
+    const since = performance.now();
+    await peer.write(bytes, cuts);
+    const said: Said[] = [];
+    let read = 0;
+    let missing = expected.isBad ? Number.POSITIVE_INFINITY : expected.ids.length;
+    const isDone = () => {
+      for (; read < peer.lines.length; read++) {
+        const one = this.#judge(peer.lines[read] ?? '', expected);
+        said.push(one);
+        // What is said without a request is the last word; the end comes right behind it.
+        if (one.id === null) missing = Number.POSITIVE_INFINITY;
+        else if (one.id !== undefined) missing--;
+      }
+      return missing <= 0 || peer.isClosed;
+    };
+    const isAnswered = await peer.until(isDone, hangMilliseconds);
+    peer.lines.splice(0, read);
+    const milliseconds = performance.now() - since;
+    if (!isAnswered) throw new Error(`${missing} answers are missing after ${hangMilliseconds} ms.`);
+    this.#settle(said, expected, peer);
+    return { said, milliseconds };
+  }
+
+  #judge(text: string, { commands }: Expected): Said {
+    const one = judgeLine(text, (id) => (id === null ? undefined : commands.get(id)));
+    if (one.seq === undefined) return one;
+    if (this.#user === undefined || one.seq <= this.#pushed) throw new Error(`Movement ${one.seq} is pushed amiss.`);
+    this.#pushed = one.seq;
+    return one;
+  }
+
+  /** Each request has its one answer, or the last answer says why there are no more. */
+  #settle(said: readonly Said[], { ids, isBad }: Expected, peer: Peer): void {
+    const replies = said.filter(({ id }) => id !== undefined);
+    for (const one of replies) this.#server.learn(this.#user, one);
+    const unanswered = [...ids];
+    for (const { id } of replies) {
+      if (id === null || id === undefined) continue;
+      const at = unanswered.indexOf(id);
+      if (at === -1) throw new Error(`${id} is answered, but was not asked.`);
+      unanswered.splice(at, 1);
+    }
+    const final = replies.at(-1);
+    const code = parseFailureCode(final?.code);
+    const mayClose = final?.id === null || (code && (failures[code].closes || code === 'login-failed'));
+    if (peer.isClosed && !mayClose) {
+      throw new Error(`Closed without a reason; the last answer: ${JSON.stringify(final)}`);
+    }
+    if (!peer.isClosed && (isBad || unanswered.length > 0)) {
+      throw new Error(`Not closed, and without an answer: ${JSON.stringify(unanswered)}`);
+    }
+    // Whoever logged in, or lost their login, is not where this conversation is to be held; and the third login that
+    // fails ends a connection, perhaps after the ping was answered.
+    const isElsewhere = replies.some(({ code, result = {} }) =>
+      this.#user === undefined
+        ? 'role' in result
+        : (code !== undefined && ending.has(code)) || ('expiresAt' in result && 'user' in result),
+    );
+    if (peer.isClosed || isElsewhere) this.close();
+  }
+}

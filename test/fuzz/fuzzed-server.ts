@@ -1,0 +1,214 @@
+import { rmSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ConnectionOptions } from 'node:tls';
+import type { Role } from '../../src/model/user.ts';
+import { type ServerProcess, startProcess } from '../fault/server-process.ts';
+import { temporaryFolder } from '../support/server.ts';
+import { line, testPassword } from '../support/wire-client.ts';
+import { Peer } from './peer.ts';
+import { judgeLine, type Said } from './verdict.ts';
+
+/** Nothing takes the server longer than this to answer. */
+export const answerMillisecondsMax = 1000;
+/** After this it will not answer at all. */
+export const hangMilliseconds = 10_000;
+
+/** Somebody on whose behalf it is fuzzed, and what they have. */
+interface Actor {
+  readonly role: Role;
+  readonly location: string | undefined;
+  readonly has: Map<string, string>;
+}
+
+/** Together somewhat more than the minute after which whoever did too much may go on. */
+const busyMilliseconds = 5000;
+const busyAttemptsMax = 15;
+
+const keeper = 'keeper-of-the-others';
+
+/**
+ * A server in a process of its own, and users there who are used for fuzzing: whatever they do to themselves, the keeper,
+ * whose name no input has, sets them right again.
+ */
+export class FuzzedServer {
+  readonly process: ServerProcess;
+  readonly folder: string;
+  readonly #remove: () => Promise<void>;
+  readonly #complaints: string[];
+  readonly #actors = new Map<string, Actor>([
+    ['ada', { role: 'admin', location: undefined, has: new Map() }],
+    ['cleo', { role: 'clerk', location: 'cellar', has: new Map() }],
+  ]);
+  /** Whoever stops a long run leaves no server behind. */
+  readonly #abandon = () => {
+    process.kill(this.process.pid, 'SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+  };
+  #keeper: Peer | undefined;
+  #asked = 0;
+  #connections = 0;
+
+  private constructor(folder: string, started: ServerProcess, complaints: string[], remove: () => Promise<void>) {
+    this.folder = folder;
+    this.process = started;
+    this.#complaints = complaints;
+    this.#remove = remove;
+    process.once('exit', this.#abandon);
+  }
+
+  static async open(): Promise<FuzzedServer> {
+    const cleanings: (() => Promise<void>)[] = [];
+    const folder = await temporaryFolder((clean) => cleanings.push(clean));
+    const complaints: string[] = [];
+    const remove = async () => {
+      for (const clean of cleanings) await clean();
+    };
+    const started = await startProcess(folder, true, { onLog: (text) => complaints.push(text) });
+    const server = new FuzzedServer(folder, started, complaints, remove);
+    await server.#settle();
+    return server;
+  }
+
+  /** The authority's files. */
+  get certs(): string {
+    return `${this.folder}/certs`;
+  }
+
+  /** A connection from an address of its own, or what fails there would shut out the keeper, too. */
+  connect(options: ConnectionOptions = {}): Promise<Peer> {
+    const at = ++this.#connections % 0xffff;
+    const localAddress = process.platform === 'linux' ? `127.1.${at >> 8}.${at & 0xff}` : undefined;
+    return Peer.open(this.process, options, localAddress);
+  }
+
+  /** A connection of one of the actors, who is set right before if that is called for. */
+  async connectAs(user: string): Promise<Peer> {
+    for (let attempt = 0; ; attempt++) {
+      const peer = await this.connect();
+      const token = this.#actorOf(user).has.get('<access>') ?? '';
+      // A handshake that a busy machine was too slow for ends without a word.
+      const said = await this.#ask(peer, 'authenticate', { token }).catch((error: unknown) => String(error));
+      if (typeof said !== 'string' && said.result) return peer;
+      peer.close();
+      if (attempt === 2) throw new Error(`${user} cannot be set right: ${JSON.stringify(said)}`);
+      if (typeof said !== 'string') await this.#restore(user);
+    }
+  }
+
+  /** The text with what only the server knows in the place of what stands for it. */
+  fill(text: Buffer, user: string | undefined): Buffer {
+    if (user === undefined || !text.includes('<')) return text;
+    let filled = text.toString('latin1');
+    for (const [placeholder, value] of this.#actorOf(user).has) filled = filled.replaceAll(placeholder, value);
+    return Buffer.from(filled, 'latin1');
+  }
+
+  /** Remembers of a result what later inputs may show. */
+  learn(user: string | undefined, { result }: Said): void {
+    if (user === undefined || !result) return;
+    const { has } = this.#actorOf(user);
+    const sources = { '<cursor>': 'cursor', '<refresh>': 'refreshToken', '<device>': 'device', '<code>': 'code' };
+    for (const [placeholder, key] of Object.entries(sources)) {
+      const found = result[key];
+      if (typeof found === 'string') has.set(placeholder, found);
+    }
+    if (typeof result['token'] === 'string') has.set('<api>', result['token']);
+    const [session] = Array.isArray(result['sessions']) ? result['sessions'] : [];
+    if (typeof session?.id === 'string') has.set('<session>', session.id);
+  }
+
+  /** Throws when the server is dead, does not answer, or has said in its log that it has a bug. */
+  async assertWell(): Promise<void> {
+    const { pid } = this.process;
+    try {
+      process.kill(pid, 0);
+    } catch {
+      throw new Error(`The server crashed:\n${this.#complaints.join('')}`);
+    }
+    if (!this.#keeper) throw new Error('Nobody keeps this server.');
+    await this.#ask(this.#keeper, 'ping');
+    if (this.#complaints.length > 0) throw new Error(`The server complains:\n${this.#complaints.join('')}`);
+  }
+
+  /** MiB of memory that the server occupies; undefined where the system does not say. */
+  async residentMebibytes(): Promise<number | undefined> {
+    const status = await readFile(`/proc/${this.process.pid}/status`, 'utf8').catch(() => '');
+    const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+    return kibibytes === undefined ? undefined : Number(kibibytes) / 1024;
+  }
+
+  async close(): Promise<void> {
+    process.off('exit', this.#abandon);
+    this.#keeper?.close();
+    await this.process.kill();
+    await this.#remove();
+  }
+
+  #actorOf(user: string): Actor {
+    const actor = this.#actors.get(user);
+    if (!actor) throw new Error(`${user} is nobody who fuzzes.`);
+    return actor;
+  }
+
+  async #settle(): Promise<void> {
+    const first = await this.connect();
+    await this.#ask(first, 'enroll', { code: this.process.link?.code });
+    await this.#ask(first, 'enroll', { password: testPassword });
+    const { result } = await this.#ask(first, 'user.add', { user: keeper, role: 'admin' });
+    first.close();
+    this.#keeper = await this.connect();
+    await this.#ask(this.#keeper, 'enroll', { code: result?.['code'] });
+    await this.#ask(this.#keeper, 'enroll', { password: testPassword });
+    for (const user of this.#actors.keys()) await this.#restore(user);
+    const stock = { operation: '5b3b1a34-7d1f-4b52-a2a0-6f2b0c5f9a11' };
+    const lines = ['Maggi', 'Soap', 'Salt'].flatMap((item) =>
+      ['main', 'cellar'].map((location) => ({ item, quantity: 100, location })),
+    );
+    await this.#ask(this.#keeper, 'add', { lines, ...stock });
+  }
+
+  /** Gives somebody a new login, and what they may do back. What of it was not amiss is refused, which is fine. */
+  async #restore(user: string, attempt = 0): Promise<void> {
+    const { role, location, has } = this.#actorOf(user);
+    const asKeeper = this.#keeper;
+    if (!asKeeper) throw new Error('Nobody keeps this server.');
+    const ask = (method: string, params: object) => this.#ask(asKeeper, method, params);
+    await ask('user.add', { user, role });
+    await ask('user.enable', { user });
+    await ask('user.limit', { user, everywhere: true });
+    await ask('user.edit', { user, role });
+    if (location !== undefined) {
+      await ask('location.add', { location });
+      await ask('user.limit', { user, locations: [location] });
+    }
+    const { result, code } = await ask('user.reset', { user });
+    if (!result) throw new Error(`The keeper cannot reset ${user}: ${code}`);
+    const peer = await this.connect();
+    const redeemed = await this.#ask(peer, 'enroll', { code: result['code'] });
+    const { result: grant, code: why } = await this.#ask(peer, 'enroll', { password: testPassword });
+    if ((redeemed.code ?? why) === 'busy' && attempt < busyAttemptsMax) {
+      // Nobody may log in more often than ownChangesPerMinuteMax, and this one did.
+      peer.close();
+      await sleep(busyMilliseconds);
+      return this.#restore(user, attempt + 1);
+    }
+    if (!grant) throw new Error(`${user} cannot enroll: ${redeemed.code ?? why}`);
+    has.set('<access>', String(grant['accessToken']));
+    has.set('<refresh>', String(grant['refreshToken']));
+    peer.close();
+  }
+
+  async #ask(peer: Peer, method: string, params: object = {}): Promise<Said> {
+    const id = `keeper-${++this.#asked}`;
+    peer.lines.length = 0;
+    await peer.write(Buffer.from(line(id, method, params)));
+    const isReply = (text: string) => text.includes(`"id":"${id}"`);
+    if (!(await peer.until(() => peer.isClosed || peer.lines.some(isReply), hangMilliseconds))) {
+      throw new Error(`${method} of somebody else is not answered within ${hangMilliseconds} ms.`);
+    }
+    const text = peer.lines.find(isReply);
+    if (text === undefined) throw new Error(`The connection of somebody else was closed: ${peer.lines.join('\n')}`);
+    return judgeLine(text, () => undefined);
+  }
+}

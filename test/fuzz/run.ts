@@ -1,0 +1,126 @@
+import { parseArgs } from 'node:util';
+import { parserTargets } from './parser-targets.ts';
+import { Coverage, serverTargets } from './server-targets.ts';
+import type { Target } from './target.ts';
+
+const help = `Throws inputs that others might send, or write into files, at every part that reads them, for as long as you like.
+
+  npm run test:fuzz
+  npm run test:fuzz -- --minutes 60
+  npm run test:fuzz -- --target commands --seed 7
+
+Options:
+  --minutes M     how long in all (default 5), shared equally by the targets
+  --seed N        the seed of the first batch (default: the time); every later one has the next number
+  --target NAME   only the targets whose name has this in it
+  --coverage      how often each command was reached, and what came of it
+  --help          this text
+
+What is found is shown with the command that repeats it, and the status is 1.
+`;
+
+/** More than a server occupies that was fuzzed for an hour. */
+const residentMebibytesMax = 700;
+/** From the second quarter of a run to the last one: code that gets warm and caches that fill take less. */
+const growthMebibytesMax = 96;
+
+interface Figures {
+  readonly name: string;
+  readonly inputs: number;
+  readonly seconds: number;
+  readonly memory: readonly number[];
+  readonly found: string | undefined;
+}
+
+function parseOptions() {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: 'string', default: '5' },
+      seed: { type: 'string', default: String(Date.now() % 1_000_000_000) },
+      target: { type: 'string', default: '' },
+      coverage: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const [minutes, seed] = [Number(values.minutes), Number(values.seed)];
+  if (!(minutes > 0)) throw new Error(`--minutes is a positive number (got ${values.minutes}).`);
+  if (!Number.isSafeInteger(seed)) throw new Error(`--seed is a whole number (got ${values.seed}).`);
+  return { ...values, minutes, seed };
+}
+
+async function fuzz({ name, open }: Target, firstSeed: number, seconds: number): Promise<Figures> {
+  const target = await open();
+  const since = performance.now();
+  const memory: number[] = [];
+  let inputs = 0;
+  let seed = firstSeed;
+  let found: string | undefined;
+  try {
+    for (; performance.now() - since < seconds * 1000; seed = (seed + 1) | 0) {
+      inputs += await target.run(seed);
+      const resident = await target.server?.residentMebibytes();
+      if (resident !== undefined) memory.push(resident);
+      assertBounded(memory);
+    }
+  } catch (error) {
+    found = `${error instanceof Error ? error.message : error}\nTo repeat it: npm run test:fuzz -- --target '${name}' --seed ${seed}`;
+  }
+  await target.close();
+  return { name, inputs, seconds: (performance.now() - since) / 1000, memory, found };
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+function assertBounded(memory: readonly number[]): void {
+  const last = memory.at(-1) ?? 0;
+  if (last > residentMebibytesMax) throw new Error(`The server occupies ${Math.round(last)} MiB.`);
+  if (memory.length < 40) return;
+  const [, second = 0, , fourth = 0] = quartersOf(memory);
+  if (fourth - second > growthMebibytesMax) throw new Error(`The server grows: ${quartersOf(memory)} MiB.`);
+}
+
+/** The median of each quarter of the time. */
+function quartersOf(memory: readonly number[]): readonly number[] {
+  if (memory.length < 4) return memory;
+  return [0, 1, 2, 3].map((at) => median(memory.slice((at * memory.length) / 4, ((at + 1) * memory.length) / 4)));
+}
+
+function formatRow({ name, inputs, seconds, memory, found }: Figures): string {
+  const occupied = quartersOf(memory)
+    .map((mebibytes) => Math.round(mebibytes))
+    .join(' → ');
+  const cells = [
+    String(inputs).padStart(10),
+    (inputs / seconds).toFixed(0).padStart(10),
+    seconds.toFixed(0).padStart(8),
+  ];
+  return `${name.padEnd(34)}${cells.join('')}  ${occupied.padEnd(26)}${found ? 'FOUND SOMETHING' : 'nothing'}`;
+}
+
+async function main(): Promise<number> {
+  const { minutes, seed, target, coverage: isCoverageWanted, help: isHelpWanted } = parseOptions();
+  if (isHelpWanted) {
+    process.stdout.write(help);
+    return 0;
+  }
+  const coverage = new Coverage();
+  const targets = [...parserTargets, ...serverTargets(coverage)].filter(({ name }) => name.includes(target));
+  if (targets.length === 0) throw new Error(`There is no target with "${target}" in its name.`);
+  process.stdout.write(`Seed ${seed}, ${minutes} min for ${targets.length} targets.\n`);
+  const all: Figures[] = [];
+  for (const one of targets) {
+    const figures = await fuzz(one, seed, (minutes * 60) / targets.length);
+    all.push(figures);
+    process.stdout.write(`${formatRow(figures)}\n`);
+    if (figures.found !== undefined) process.stdout.write(`${figures.found}\n`);
+  }
+  if (isCoverageWanted) process.stdout.write(`\n${coverage.lines.join('\n')}\n`);
+  const heading = `${'TARGET'.padEnd(34)}${'INPUTS'.padStart(10)}${'PER SECOND'.padStart(11)}${'SECONDS'.padStart(8)}`;
+  process.stdout.write(`\n${heading}  MEMORY (MiB, by quarters)  FOUND\n${all.map(formatRow).join('\n')}\n`);
+  return all.some(({ found }) => found !== undefined) ? 1 : 0;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+process.exitCode = await main();

@@ -1,0 +1,92 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { commands } from '../../src/command/index.ts';
+import { line } from '../support/wire-client.ts';
+import { Conversation } from './conversation.ts';
+import { FuzzedServer } from './fuzzed-server.ts';
+import type { Nearness } from './params.ts';
+import { askedOf, Coverage, openAsking, serverTargets } from './server-targets.ts';
+import { judgeLine } from './verdict.ts';
+
+// `npm run test:fuzz` does the same for minutes, in a process for each target. What it finds becomes a test here.
+
+const seed = 20_260_503;
+const levels: readonly Nearness[] = ['valid', 'near-valid', 'invalid'];
+
+let shared: FuzzedServer | undefined;
+beforeAll(async () => {
+  shared = await FuzzedServer.open();
+});
+afterAll(() => shared?.close());
+
+function server(): FuzzedServer {
+  if (!shared) throw new Error('The server is there only while tests run.');
+  return shared;
+}
+
+const inputs: Readonly<Record<string, number>> = { 'bytes, before TLS': 80, 'client certificates': 30, commands: 0 };
+
+test.each(serverTargets(new Coverage()).filter(({ name }) => inputs[name] !== 0))(
+  '$name: whatever is sent, the server lives, says why and shows nothing of its inside',
+  async ({ name, open }) => {
+    const target = await open(server());
+    try {
+      await target.run(seed, inputs[name] ?? 40);
+    } finally {
+      await target.close();
+    }
+  },
+);
+
+test('every command is reached with valid, near-valid and invalid parameters, and answers each', async () => {
+  const coverage = new Coverage();
+  const trial = await openAsking(coverage, server());
+  for (const command of commands) {
+    for (const level of levels) {
+      for (const asked of fc.sample(askedOf(command, level), { seed, numRuns: 3 })) await trial.attempt(asked);
+    }
+  }
+  await trial.close();
+  await server().assertWell();
+  for (const command of commands) {
+    for (const level of levels)
+      expect([command.name, level, coverage.count(command, level)]).toEqual([command.name, level, 3]);
+    expect([command.name, coverage.count(command, 'bad-params') > 0]).toEqual([command.name, true]);
+  }
+  // Else nobody would have got past the third gate.
+  const done = commands.filter((command) => coverage.count(command, 'done') > 0);
+  expect(done.length).toBeGreaterThan(commands.length / 2);
+});
+
+test.each(['session.revoke', 'token.revoke'])('found: %s repeats no name of any length', async (method) => {
+  const conversation = new Conversation(server(), 'logged in', 'ada');
+  const said = await conversation.say(Buffer.from(line(1, method, { id: 'x'.repeat(60_000) })));
+  expect(said[0]).toMatchObject({ id: 1, code: 'bad-params' });
+  conversation.close();
+});
+
+describe('the judge of what a server says', () => {
+  const error = (code: number, data: object, message = 'No.') =>
+    JSON.stringify({ jsonrpc: '2.0', id: 1, error: { code, message, data } });
+  const judge = (text: string) => judgeLine(text, () => undefined);
+
+  test('takes a result, a refusal and a movement', () => {
+    expect(judge('{"jsonrpc":"2.0","id":1,"result":{}}')).toMatchObject({ id: 1, result: {} });
+    expect(judge(error(1005, { code: 'not-found' }))).toMatchObject({ code: 'not-found' });
+  });
+
+  test.each([
+    ['a bug', error(-32603, { code: 'internal' })],
+    ['a code that is not ours', error(1005, { code: 'lost' })],
+    ['a code under the number of another', error(1006, { code: 'not-found' })],
+    ['a code that only a client finds', error(1010, { code: 'unreachable' })],
+    ['a stack trace', error(1005, { code: 'not-found' }, 'Error: x\n    at handle (server.ts)')],
+    ['a place in a file', error(1005, { code: 'not-found' }, 'view.ts:12:3')],
+    ['a path', error(1005, { code: 'not-found' }, `${process.cwd()}/src`)],
+    ['a control character', error(1005, { code: 'not-found' }, '\u001b[2J')],
+    ['a reply to two', '{"jsonrpc":"2.0","id":1,"result":{},"error":{}}'],
+    ['half a line', '{"jsonrpc":"2.0","id":1,"resul'],
+  ])('refuses %s', (_what, text) => {
+    expect(() => judge(text)).toThrow();
+  });
+});
