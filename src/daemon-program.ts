@@ -8,13 +8,17 @@ import {
   assertCoversName,
   checkNotify,
   type Daemon,
+  keyFile,
   makeAdministratorLink,
   openDaemon,
   rotateTokenKeys,
+  storePath,
   tryNotify,
 } from './daemon.ts';
+import { type Diagnosis, formatDiagnoses, isHealthy } from './doctor/diagnosis.ts';
 import { unknownCommand } from './model/closest.ts';
 import { Failure } from './model/failure.ts';
+import { Supervisor } from './ops/supervisor.ts';
 import { hasCertificates } from './pki/issue.ts';
 import { loadServerCertificates } from './pki/server-certificates.ts';
 import { assertCanListen } from './server/listen.ts';
@@ -56,6 +60,15 @@ export async function run(argv: readonly string[]): Promise<void> {
     .option('--origin', 'also say where each comes from')
     .addHelpText('after', '\nExamples:\n  secure-invd config show\n  secure-invd config show --origin')
     .action(({ origin }: { origin?: boolean }) => show(program, origin));
+  program
+    .command('doctor')
+    .description('Look at files, certificates, store, clock, disk and ports, say what to do, and change nothing.')
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      '\nExit status: 0 nothing is wrong (there may be warnings), 1 something is.\n\nExamples:\n  secure-invd doctor\n  secure-invd doctor --json --config /etc/secure-inv/server.jsonc',
+    )
+    .action(({ json }: { json?: boolean }) => examine(program, json === true));
   program
     .command('admin-link')
     .description(
@@ -114,7 +127,12 @@ async function serve(program: Command): Promise<void> {
       '',
     ].join('\n'),
   );
-  stopOnSignals(daemon);
+  const supervisor = new Supervisor(process.env, (problem) =>
+    daemon.log.warn({ err: problem }, 'cannot tell systemd how the server is'),
+  );
+  obeySignals(daemon, supervisor);
+  supervisor.watch(() => daemon.isAlive());
+  void supervisor.tell('ready');
   await daemon.inviteFirstAdministrator();
 }
 
@@ -125,7 +143,7 @@ function printLink(link: string, expiresAt: number): void {
   );
 }
 
-function stopOnSignals(daemon: Daemon): void {
+function obeySignals(daemon: Daemon, supervisor: Supervisor): void {
   let since: number | undefined;
   const stop = (signal: NodeJS.Signals) => {
     if (since !== undefined) {
@@ -134,6 +152,7 @@ function stopOnSignals(daemon: Daemon): void {
     }
     since = performance.now();
     daemon.log.info({ signal }, 'stopping');
+    void supervisor.tell('stopping');
     daemon.close().then(
       () => process.exit(0),
       (error: unknown) => {
@@ -148,7 +167,13 @@ function stopOnSignals(daemon: Daemon): void {
   process.on('SIGUSR1', () => daemon.log.warn('ignored the signal SIGUSR1: no debugger here'));
   // The terminal was closed. Without one (nohup, systemd) the signal asks to take up what was changed.
   const onTerminal = [process.stdin, process.stdout, process.stderr].some(({ isTTY }) => isTTY);
-  process.on('SIGHUP', onTerminal ? stop : () => void daemon.reload());
+  process.on('SIGHUP', onTerminal ? stop : () => void reload(daemon, supervisor));
+}
+
+async function reload(daemon: Daemon, supervisor: Supervisor): Promise<void> {
+  void supervisor.tell('reloading');
+  await daemon.reload();
+  void supervisor.tell('ready');
 }
 
 async function check(program: Command): Promise<void> {
@@ -193,6 +218,16 @@ function show(program: Command, withOrigin = false): void {
 function originOf(given: LoadedServerConfig['overrides'][number] | undefined): string {
   if (!given) return 'default';
   return given.origin === 'flag' ? `argument ${given.where}` : `${given.origin} ${given.where}`;
+}
+
+async function examine(program: Command, asJson: boolean): Promise<void> {
+  // Imported here, because it is for nobody who only starts the server.
+  const { diagnose } = await import('./doctor/doctor.ts');
+  const diagnoses: Diagnosis[] = [];
+  for await (const one of diagnose(source(program), { storePath, keyFile, assertCoversName })) diagnoses.push(one);
+  const healthy = isHealthy(diagnoses);
+  process.stdout.write(asJson ? `${JSON.stringify({ healthy, diagnoses })}\n` : formatDiagnoses(diagnoses));
+  if (!healthy) process.exitCode = 1;
 }
 
 async function printAdministratorLink(config: ServerConfig, user = config.auth.firstAdmin): Promise<void> {

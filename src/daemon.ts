@@ -22,11 +22,20 @@ import type { ClientTrust } from './model/client-trust.ts';
 import { formatEnrolmentLink } from './model/enrolment-link.ts';
 import { Failure } from './model/failure.ts';
 import { formatQuantity } from './model/quantity.ts';
+import type { AuthMode } from './model/user.ts';
 import { Notifier } from './notify/notifier.ts';
 import { openOwnSecret, readSecret } from './notify/secret.ts';
 import { type Trial, tryWebhooks } from './notify/trial.ts';
 import { loadTrust } from './notify/trust.ts';
 import { Webhook, webhookKey } from './notify/webhook.ts';
+import { backupAt, checksOf, freeBytes, storeAnswers, storeBytes } from './ops/checks.ts';
+import { Clock, describeDivergence } from './ops/clock.ts';
+import type { Metrics } from './ops/metrics.ts';
+import { adviseNode } from './ops/node-release.ts';
+import type { Observed } from './ops/observed.ts';
+import { OpsServer } from './ops/ops-server.ts';
+import { Readiness } from './ops/readiness.ts';
+import { files } from './pki/certificate-file.ts';
 import { issueForKey } from './pki/client-issuer.ts';
 import { ensureCertificates } from './pki/issue.ts';
 import { LiveCertificates } from './pki/live-certificates.ts';
@@ -41,6 +50,8 @@ import { version } from './version.ts';
 /** A server that is running. */
 export interface Daemon {
   readonly port: number;
+  /** Whether the store still answers; false after 10 s without a word. */
+  isAlive(): Promise<boolean>;
   /** SHA-256 of the server authority, as `openssl x509 -fingerprint -sha256` writes it. */
   readonly fingerprint: string;
   readonly log: Logger;
@@ -55,19 +66,23 @@ export interface Daemon {
 export interface DaemonOptions {
   /** Takes a fresh enrolment link for the first administrator; again when the one before was spent in vain. */
   readonly onLink: (link: string, expiresAt: number) => void;
-  /** Milliseconds since 1970; without it a clock that no step of the wall clock can move. */
+  /** Milliseconds since 1970 as the server takes them; without it a clock that no step of the wall clock can move. */
   readonly now?: () => number;
+  /** The machine's clock. */
+  readonly wall?: () => number;
   /** Reads the configuration again, for a reload. Throws a `ConfigError`. Without it nothing of it changes. */
   readonly readConfig?: () => ServerConfig;
 }
 
 /** Wires every part of a server together and serves. Failures: whatever is wrong with files, store or port, as a `Failure`. */
-export async function openDaemon(
-  config: ServerConfig,
-  { onLink, now = openClock(), readConfig = () => config }: DaemonOptions,
-): Promise<Daemon> {
+export async function openDaemon(config: ServerConfig, options: DaemonOptions): Promise<Daemon> {
+  const { onLink, readConfig = () => config } = options;
   const settings = new LiveConfig(config, readConfig);
   const log = await openLog(config.log);
+  const clock = openClock(options);
+  const now = () => clock.now();
+  const nodeAdvice = adviseNode(process.versions.node);
+  if (nodeAdvice) log.warn(nodeAdvice);
   // What was opened is closed in the opposite order, at the end or when something after it cannot be opened.
   const opened = new AsyncDisposableStack();
   try {
@@ -119,6 +134,29 @@ export async function openDaemon(
       return changed;
     };
     const identify = (source: string, presented: PresentedCertificate | null) => new Identity(auth, source, presented);
+    const storeFile = storePath(config);
+    const isAlive = () => storeAnswers(store);
+    let isStopping = false;
+    const certificateEnds = () => certificates.current.ends;
+    const vital = vitalFiles(config.auth.mode);
+    const readiness = new Readiness(checksOf({ store, storeFile, now, certificateEnds, vital }), () => isStopping);
+    const metrics =
+      config.ops.port === 0
+        ? undefined
+        : await openMetrics(store, {
+            version,
+            startedAt: now(),
+            now,
+            divergence: () => clock.divergence,
+            connections: () => listener.crowd,
+            hashing: () => auth.hasher.load,
+            certificateEnds,
+            storeBytes: () => storeBytes(storeFile),
+            diskFree: () => freeBytes(storeFile),
+            backupAt: () => backupAt(storeFile),
+            isReady: () => readiness.isReady(),
+          });
+    if (metrics) opened.defer(() => metrics.close());
     const server: ServerFacts = {
       version,
       authMode: config.auth.mode,
@@ -126,15 +164,34 @@ export async function openDaemon(
       async state() {
         const { ends, warnings } = await certificates.state();
         const { connections } = listener;
-        const all = [...warnings, ...(await notifier.warnings())];
+        const others = [describeDivergence(clock.divergence), nodeAdvice].filter((one) => one !== undefined);
+        const all = [...others, ...warnings, ...(await notifier.warnings())];
         return { node: process.versions.node, connections, config: settings.digest, certificates: ends, warnings: all };
       },
-      reload: () => reloadAll(certificates, keys, reloadSettings),
+      reload() {
+        clock.follow();
+        return reloadAll(certificates, keys, reloadSettings);
+      },
     };
-    const services = { store, auth, identify, log, audit, server };
+    const services = { store, auth, identify, log, audit, server, metrics };
+    let ops: OpsServer | undefined;
+    opened.defer(() => ops?.close()); // After the drain, which is to be seen there.
     const listener = await Listener.open({ ...config.listen, credentials: certificates.current }, services);
     const { port } = listener; // Not to be asked once it has closed, while an enrolment may still be abandoned.
     opened.defer(() => listener.drain());
+    if (metrics) {
+      const findings = () => readiness.findings();
+      const onError = (error: unknown) => log.error({ err: error }, 'cannot answer on ops.port');
+      ops = await OpsServer.open(config.ops.port, { isAlive, findings, metrics, onError });
+    }
+    opened.defer(
+      clock.watch((milliseconds, agrees) => {
+        const seconds = Math.round(milliseconds / 1000);
+        if (agrees) log.info({ seconds }, "the machine's clock and the server's time agree again");
+        else
+          log.warn({ seconds }, "the machine's clock was stepped; the server's time goes on as before until a reload");
+      }),
+    );
     certificates.watch((changed) => {
       listener.renew(changed);
       log.info({ folder: config.certs.folder }, 'took up changed certificates');
@@ -150,7 +207,9 @@ export async function openDaemon(
       fingerprint: certificates.current.fingerprint,
       log,
       inviteFirstAdministrator: inviteFirst,
+      isAlive,
       async reload() {
+        clock.follow();
         await Promise.all([certificates.reload(), keys.reload()]);
         try {
           reloadSettings();
@@ -159,6 +218,7 @@ export async function openDaemon(
         }
       },
       async close() {
+        isStopping = true;
         await opened.disposeAsync();
         log.info('stopped');
       },
@@ -167,6 +227,21 @@ export async function openDaemon(
     await opened.disposeAsync();
     throw error;
   }
+}
+
+/** Loaded only where somebody asks for it. */
+async function openMetrics(store: Store, observed: Observed): Promise<Metrics> {
+  const { Metrics } = await import('./ops/metrics.ts');
+  const metrics = new Metrics(observed);
+  store.onCommit((writes, seconds, isDone) => metrics.committed(writes, seconds, isDone));
+  return metrics;
+}
+
+/** The files whose end shuts everybody out. */
+function vitalFiles(mode: AuthMode): ReadonlySet<string> {
+  const asksForCertificate = mode === 'mutual' || mode === 'both';
+  const ofClients = asksForCertificate ? [files.clientAuthority, files.revocationList] : [];
+  return new Set([files.server, files.serverAuthority, ...ofClients]);
 }
 
 async function openAuthentication(
@@ -279,18 +354,23 @@ function signer(config: ServerConfig, log: Logger): SignForKey {
   };
 }
 
-/** Time that no step of the wall clock can move: a stepped clock neither logs everybody out nor extends a token. */
-function openClock(): () => number {
-  const offset = Date.now() - performance.now();
-  return () => Math.floor(offset + performance.now());
+function openClock({ now, wall = now }: DaemonOptions): Clock {
+  // Somebody else's time needs nobody's monotonic clock.
+  return now ? new Clock(wall, () => now()) : new Clock(wall);
+}
+
+/** The database's file. */
+export function storePath(config: ServerConfig): string {
+  return config.store.slice('sqlite:'.length);
 }
 
 /** Where the store lies, and beside it what must not be in its backups. */
 function dataFolder(config: ServerConfig): string {
-  return dirname(config.store.slice('sqlite:'.length));
+  return dirname(storePath(config));
 }
 
-function keyFile(config: ServerConfig): string {
+/** Beside the store, and in none of its backups. */
+export function keyFile(config: ServerConfig): string {
   return join(dataFolder(config), 'token-keys.json');
 }
 

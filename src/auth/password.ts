@@ -61,6 +61,11 @@ export class PasswordHasher {
     return argon2.needsRehash(passwordHash, this.#options);
   }
 
+  /** How many hashes are being worked on, and how many wait. */
+  get load(): { readonly running: number; readonly waiting: number } {
+    return { running: this.#running, waiting: this.#known.length + this.#strangers.length };
+  }
+
   async #run<T>(from: From, work: () => Promise<T>): Promise<T> {
     if (this.#running >= this.#runningMax) await this.#wait(from);
     else this.#running++;

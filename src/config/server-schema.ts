@@ -151,6 +151,15 @@ export const serverSchema = {
       reload: 'restart',
     }),
   },
+  ops: {
+    port: whole(0, 65535, {
+      doc: 'The port for whoever watches over the server, plain HTTP on 127.0.0.1: /livez, /readyz?verbose, /metrics. 0: none.',
+      default: 0,
+      example: 9464,
+      env: 'SECURE_INV_OPS_PORT',
+      reload: 'restart',
+    }),
+  },
   log: {
     level: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
       doc: 'The least important event that is logged.',

@@ -188,3 +188,27 @@ export const clientCertificateWarningDays = 7;
 export const queuedOperationsMax = 1000;
 /** Movements that a chart is drawn of: a page, and more than a terminal has columns for. */
 export const chartMovementsMax = 1000;
+
+/** Probes and one scraper; more at once is somebody's mischief, and the oldest goes. */
+export const opsConnectionsMax = 32;
+/** A probe's request is a line and a few headers. */
+export const opsHeaderBytesMax = 4 * 1024;
+/** A probe sends its request at once: a slow one occupies a place for so long. */
+export const opsRequestSecondsMax = 2;
+/** However many ask, metrics are written out, and readiness is looked into, this often: the second one costs an fsync. */
+export const opsMetricsMilliseconds = 250;
+export const readinessMilliseconds = 2000;
+/** What has not answered by then is no slow disk any more: a supervisor should start the server anew. */
+export const silenceSecondsMax = 10;
+/** A check of readiness that takes longer than probes wait has failed. */
+export const readinessCheckMillisecondsMax = 900;
+/** An event loop that is late by this much answers nobody in time. */
+export const eventLoopDelayMillisecondsMax = 1000;
+/** Four times the log that is written between two checkpoints: below it changes are about to be refused. */
+export const diskFreeBytesMin = 64 * 1024 * 1024;
+/** Below it, an operator has days rather than minutes to make room. */
+export const diskFreeBytesLow = 1024 * 1024 * 1024;
+/** More than NTP ever slews: the machine's clock was set, or slept. As much as tokens are forgiven. */
+export const clockDivergenceSecondsMax = 30;
+/** How often the two clocks are compared: a step is known before the next token is refreshed. */
+export const clockLookSeconds = 10;

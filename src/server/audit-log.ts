@@ -7,6 +7,7 @@ import {
   refusalRecordsMax,
   refusalRecordsPerSecondMax,
 } from '../model/limits.ts';
+import type { LoginProblem } from '../ops/observed.ts';
 import type { Store } from '../store/store.ts';
 
 const minute = 60_000;
@@ -149,6 +150,20 @@ const proofs: Readonly<Record<string, readonly [event: AuditEvent, detail: strin
   authenticate: ['login-refused', 'token'],
   enroll: ['link-refused', 'enrolment link'],
 };
+
+/** The same for those who count. */
+const problems: Readonly<Record<string, LoginProblem>> = {
+  password: 'password',
+  'refresh token': 'refresh-token',
+  token: 'token',
+  'enrolment link': 'link',
+  'too many tries': 'too-many-tries',
+};
+
+/** Why somebody could not show who they are, if that is what was refused. */
+export function loginProblem({ event, detail }: Pick<AuditEntry, 'event' | 'detail'>): LoginProblem | undefined {
+  return event === 'login-refused' || event === 'link-refused' ? problems[detail ?? ''] : undefined;
+}
 
 const doubtful: ReadonlySet<FailureCode> = new Set(['login-failed', 'login-required', 'busy']);
 

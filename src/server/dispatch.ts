@@ -9,9 +9,10 @@ import { closest } from '../model/closest.ts';
 import { Failure } from '../model/failure.ts';
 import { pageRowsDefault, pageRowsMax, rowsPerRequest } from '../model/limits.ts';
 import { assertMay } from '../model/user.ts';
+import type { Metrics } from '../ops/metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { Reply, Request } from '../wire/message.ts';
-import { type AuditLog, refusalOf } from './audit-log.ts';
+import { type AuditLog, loginProblem, refusalOf } from './audit-log.ts';
 import type { Logger } from './log.ts';
 
 /** The parts of the server that commands work with. */
@@ -23,6 +24,8 @@ export interface Services {
   readonly server: ServerFacts;
   readonly log: Logger;
   readonly audit: AuditLog;
+  /** Absent: nobody asks for any (ops.port). */
+  readonly metrics: Metrics | undefined;
 }
 
 /** The peer a request comes from. */
@@ -41,6 +44,21 @@ export interface Caller {
  */
 export async function dispatch(request: Request, caller: Caller, services: Services): Promise<Reply> {
   const command = findCommand(request.method);
+  const { metrics } = services;
+  if (!metrics) return answer(command, request, caller, services);
+  const since = performance.now();
+  const reply = await answer(command, request, caller, services);
+  const outcome = 'failure' in reply ? reply.failure.code : 'ok';
+  metrics.answered(command?.name, outcome, (performance.now() - since) / 1000);
+  return reply;
+}
+
+async function answer(
+  command: Command | undefined,
+  request: Request,
+  caller: Caller,
+  services: Services,
+): Promise<Reply> {
   try {
     if (!command) throw unknownCommand(request.method);
     const result = await pass(command, request, caller, services);
@@ -87,10 +105,12 @@ function tellAudit(
   command: Command | undefined,
   { params }: Request,
   { identity, source }: Caller,
-  { audit, auth }: Services,
+  { audit, auth, metrics }: Services,
 ): void {
   const refusal = command && refusalOf(command.name, failure);
   if (!refusal) return;
+  const problem = loginProblem(refusal);
+  if (problem) metrics?.loginFailed(problem);
   const { user = null, credential = null } = identity.known() ?? {};
   const tried = typeof params['user'] === 'string' ? auth.accounts.byName(params['user'])?.user : undefined;
   audit.refused({ ...refusal, subject: tried ?? null, actor: { user, credential, source } });

@@ -21,8 +21,18 @@ interface Peer {
  * keeps its time, so that an honest burst gets in past any number of silent or dripping peers.
  */
 export class HalfOpenPeers {
+  readonly #onCut: (reason: 'timeout' | 'crowd') => void;
   readonly #peers = new Map<string, Peer>();
   readonly #ofAddress = new Map<string, number>();
+
+  /** `onCut` is called for each peer that is destroyed here, because of its time or of too many others. */
+  constructor(onCut: (reason: 'timeout' | 'crowd') => void) {
+    this.#onCut = onCut;
+  }
+
+  get size(): number {
+    return this.#peers.size;
+  }
 
   admit(socket: Socket): void {
     const address = socket.remoteAddress;
@@ -31,7 +41,10 @@ export class HalfOpenPeers {
       socket.destroy(); // Gone before we looked.
       return;
     }
-    const timer = setTimeout(() => socket.destroy(), handshakeSecondsMax * 1000);
+    const timer = setTimeout(() => {
+      this.#onCut('timeout');
+      socket.destroy();
+    }, handshakeSecondsMax * 1000);
     this.#peers.set(key, { socket, address, since: performance.now(), timer });
     this.#ofAddress.set(address, (this.#ofAddress.get(address) ?? 0) + 1);
     socket.once('close', () => this.#remove(key));
@@ -59,17 +72,21 @@ export class HalfOpenPeers {
     for (const [key, peer] of this.#peers) {
       if (!this.#isCrowded(address)) return;
       if (this.#peers.size > halfOpenPeersHardMax) {
-        peer.socket.destroy();
-        this.#remove(key);
+        this.#cut(key, peer);
         continue;
       }
       if (performance.now() - peer.since < silentPeerMillisecondsMax) return;
       const counts = this.#peers.size > halfOpenPeersMax || peer.address === address;
       if (counts && peer.socket.bytesRead < clientHelloBytesMin) {
-        peer.socket.destroy();
-        this.#remove(key);
+        this.#cut(key, peer);
       }
     }
+  }
+
+  #cut(key: string, { socket }: Peer): void {
+    this.#onCut('crowd');
+    socket.destroy();
+    this.#remove(key);
   }
 
   #remove(key: string): void {

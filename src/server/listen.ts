@@ -51,7 +51,9 @@ function tlsOptions(credentials: ServerCredentials, asksForCertificate: boolean)
 export class Listener {
   readonly #server: Server;
   readonly #services: Services;
-  readonly #halfOpen = new HalfOpenPeers();
+  readonly #halfOpen = new HalfOpenPeers((reason) => this.#cutOff(reason));
+  /** Peers that were cut off during the handshake: each is one more failed handshake for TLS, and was counted. */
+  #cuts = 0;
   readonly #connections = new Set<Connection>();
   readonly #strangerLog: StrangerLog;
   readonly #watches: Watches;
@@ -93,6 +95,13 @@ export class Listener {
     return address.port;
   }
 
+  /** How many peers there are, by how far they have come. Looks at each. */
+  get crowd(): Readonly<Record<'handshake' | 'stranger' | 'user', number>> {
+    let user = 0;
+    for (const { isLoggedIn } of this.#connections) if (isLoggedIn) user++;
+    return { handshake: this.#halfOpen.size, stranger: this.#connections.size - user, user };
+  }
+
   /** How many peers are connected, logged in or not. */
   get connections(): number {
     return this.#connections.size;
@@ -128,6 +137,7 @@ export class Listener {
     const source = socket.remoteAddress;
     if (source === undefined || socket.alpnProtocol !== alpnProtocol) {
       this.#strangerLog.tell('info', { source, alpn: socket.alpnProtocol }, 'closed: the peer speaks another protocol');
+      this.#services.metrics?.handshakeFailed('other-protocol');
       socket.on('error', () => socket.destroy());
       socket.destroy();
       return;
@@ -141,6 +151,7 @@ export class Listener {
     if (isStranger) {
       this.#strangerLog.tell('warn', { source, reason: identity.details.reason }, 'certificate refused');
       this.#auditRefusedCertificate(socket, source, identity);
+      this.#services.metrics?.handshakeFailed(`certificate-${identity.details.reason ?? 'unverifiable'}`);
       connection.refuse(identity);
     } else {
       this.#makeRoom(connection);
@@ -174,10 +185,17 @@ export class Listener {
     victim.refuse(new Failure('busy', 'Too many connections. Try again in 10 s.', { retryAfter: 10 }));
   }
 
+  #cutOff(reason: 'timeout' | 'crowd'): void {
+    this.#cuts++;
+    this.#services.metrics?.handshakeFailed(reason);
+  }
+
   #handshakeFailed(error: Error, socket: TLSSocket): void {
     // Node leaves the socket open unless somebody destroys it.
     socket.destroy();
     const code = 'code' in error ? error.code : error.name;
+    if (this.#cuts > 0 && code === 'ECONNRESET') this.#cuts--;
+    else this.#services.metrics?.tlsFailed(code);
     this.#services.log.debug({ source: socket.remoteAddress, code }, 'TLS handshake failed');
   }
 }

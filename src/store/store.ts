@@ -268,6 +268,11 @@ export interface Store {
   onOutsideChange(listener: () => void): void;
   /** Calls back with the ledger's size after it grew, once for each commit. Nothing is missed: a later size covers all. */
   onGrowth(listener: (size: number) => void): void;
+  /**
+   * Calls back after each transaction that was tried: how many changes shared it, and the seconds that committing it took.
+   * Not done: none of them was committed.
+   */
+  onCommit(listener: (writes: number, seconds: number, isDone: boolean) => void): void;
   /** Resolves when every intent accepted so far is settled and the files are closed. */
   close(): Promise<void>;
 }

@@ -43,6 +43,7 @@ describe('what the server is configured with', () => {
         },
         audit: { days: 400 },
         notify: { webhooks: [], secretFile: '', ca: '' },
+        ops: { port: 0 },
         log: { level: 'info', format: 'auto' },
       },
       overrides: [],

@@ -16,23 +16,27 @@ export interface ServerProcess {
   readonly ca: string;
   /** Printed while nobody can administer the server. */
   readonly link: EnrolmentLink | undefined;
+  signal(signal: NodeJS.Signals): void;
+  /** Its exit status, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals>;
   /** kill -9, unless it has ended, and the end of it. */
   kill(): Promise<void>;
 }
 
-/** What a test wants of the server and its log; without `onLog` it goes where the test's own output goes. */
+/** What a test wants of the process; without `onLog` it goes where the test's own output goes. */
 export interface LogOptions {
   readonly logLevel?: string;
   readonly onLog?: (text: string) => void;
-  /** More flags, such as `{ 'notify-ca': 'ca.pem' }`. */
-  readonly more?: Readonly<Record<string, string>>;
+  /** More flags, by name: `{ 'ops-port': '9464' }`. */
+  readonly flags?: Readonly<Record<string, string>>;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** Starts a server on the folder and resolves when it serves; the first time, when it has printed the link as well. */
 export async function startProcess(
   folder: string,
   isFirst = false,
-  { logLevel = 'error', onLog, more = {} }: LogOptions = {},
+  { logLevel = 'error', onLog, flags: more = {}, env = process.env }: LogOptions = {},
 ): Promise<ServerProcess> {
   const flags = {
     'listen-port': '0',
@@ -49,17 +53,20 @@ export async function startProcess(
   const words = ['--config', config, ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])];
   const child = spawn(process.execPath, [program, ...words], {
     stdio: ['ignore', 'pipe', onLog ? 'pipe' : 'inherit'],
+    env,
   });
   if (onLog) child.stderr?.setEncoding('utf8').on('data', onLog);
+  const ended = once(child, 'exit').then(([status, signal]) => status ?? signal);
   const { port, link } = await readGreeting(child, isFirst);
   return {
     port,
     pid: child.pid ?? 0,
     link,
     ca: await readFile(join(folder, 'certs', 'server-ca.pem'), 'utf8'),
+    ended,
+    signal: (signal) => void child.kill(signal),
     async kill() {
       if (child.exitCode !== null || child.signalCode !== null) return;
-      const ended = once(child, 'exit');
       child.kill('SIGKILL');
       await ended;
     },

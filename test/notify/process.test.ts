@@ -26,9 +26,9 @@ async function openProcess() {
   const receiver = await Receiver.open();
   const folder = await temporaryFolder();
   let log = '';
-  const more = { 'notify-webhooks': receiver.url, 'notify-ca': receiver.caFile };
+  const flags = { 'notify-webhooks': receiver.url, 'notify-ca': receiver.caFile };
   const start = (isFirst = false) =>
-    startProcess(folder, isFirst, { logLevel: 'trace', onLog: (text) => (log += text), more });
+    startProcess(folder, isFirst, { logLevel: 'trace', onLog: (text) => (log += text), flags });
   const server = await start(true);
   onTestFinished(() => server.kill());
   const { link } = server;

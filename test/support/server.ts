@@ -23,6 +23,8 @@ export interface TestServer {
   configure(text: string): Promise<void>;
   /** Has it look at its certificates, token keys and configuration now. */
   reload(): Promise<void>;
+  /** Sets the clock of the server's machine, so far ahead of what the server takes for the time. */
+  setMachineClock(milliseconds: number): void;
   /** Sets the server's clock ahead. */
   turnClock(milliseconds: number): void;
 }
@@ -57,12 +59,15 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   const readConfig = () => configFor(folder, file, options);
   let link = '';
   let ahead = 0;
+  let machineAhead = 0;
   const startedAt = Date.now();
+  const now = () => (options.isClockStopped ? startedAt : Date.now()) + ahead;
   const open = async () => {
     const opened = await openDaemon(readConfig(), {
       readConfig,
       onLink: (printed) => (link = printed),
-      now: () => (options.isClockStopped ? startedAt : Date.now()) + ahead,
+      now,
+      wall: () => now() + machineAhead,
     });
     await opened.inviteFirstAdministrator();
     return opened;
@@ -80,6 +85,7 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
     configure: (text) => writeFile(file, text),
     reload: () => daemon.reload(),
     turnClock: (milliseconds) => (ahead += milliseconds),
+    setMachineClock: (milliseconds) => (machineAhead = milliseconds),
     async restart() {
       await daemon.close();
       daemon = await open();

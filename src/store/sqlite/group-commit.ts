@@ -7,7 +7,7 @@ import { readHistory } from './history.ts';
 import { readItemDetails } from './item-details.ts';
 import { readHead } from './ledger.ts';
 import { addLocation, archiveLocation, listLocations, renameLocation } from './locations.ts';
-import { type Call, formatError, isWrite, type Methods, type Reply } from './message.ts';
+import { type Call, type CommitTime, formatError, isWrite, type Methods, type Reply } from './message.ts';
 import { readMovementsAfter } from './movement-feed.ts';
 import { Outbox } from './outbox.ts';
 import { addDevice, addSession, endSession, hasDevice, listSessions, rotateSession } from './sessions.ts';
@@ -27,6 +27,7 @@ export class GroupCommit {
   #dataVersion: number;
   #mustReopen = false;
   #size = 0;
+  #commit: CommitTime | undefined;
 
   constructor(database: Database, onOutsideChange: () => void, outbox = new Outbox(database, [])) {
     this.#database = database;
@@ -37,6 +38,7 @@ export class GroupCommit {
   }
 
   run(calls: readonly Call[]): readonly Reply[] {
+    this.#commit = undefined;
     try {
       if (this.#mustReopen) this.#reopen();
     } catch {
@@ -52,6 +54,11 @@ export class GroupCommit {
   /** How many movements there were after the last commit here; 0 before the first. */
   get size(): number {
     return this.#size;
+  }
+
+  /** The transaction of the last batch, if it had one. */
+  get commit(): CommitTime | undefined {
+    return this.#commit;
   }
 
   /** Drops every cache when another process has committed since the last look. */
@@ -80,10 +87,13 @@ export class GroupCommit {
       this.noticeOutsideChange();
       const replies = calls.map((call) => this.#settle(call));
       this.#stock.flush();
+      const since = performance.now();
       this.#database.run('COMMIT');
+      this.#commit = [calls.length, performance.now() - since, true];
       this.#size = this.#stock.size;
       return replies;
     } catch (error) {
+      this.#commit = [calls.length, 0, false];
       const failure = this.#recover(error);
       return calls.map(([id]) => refused(id, failure));
     }

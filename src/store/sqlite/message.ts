@@ -80,6 +80,9 @@ export interface CrossedError {
   readonly stack: string | undefined;
 }
 
+/** What a transaction was: its changes, how long its COMMIT took, and whether it was done. */
+export type CommitTime = readonly [writes: number, milliseconds: number, isDone: boolean];
+
 /** What main sends: calls, or the wish to close when every call before it is settled. */
 export type ToWorker = readonly Call[] | 'close';
 
@@ -90,8 +93,8 @@ export type ToWorker = readonly Call[] | 'close';
 export type FromWorker =
   | { readonly opened: string }
   | { readonly refused: CrossedError }
-  | { readonly replies: readonly Reply[]; readonly size: number }
   | { readonly lowStock: LowStockNews }
+  | { readonly replies: readonly Reply[]; readonly size: number; readonly commit: CommitTime | undefined }
   | 'outside-change';
 
 /** What the worker is started with. */

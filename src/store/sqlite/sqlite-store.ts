@@ -45,6 +45,7 @@ export class SqliteStore implements Store {
   readonly #lowStockListeners = new Set<(news: LowStockNews) => void>();
   readonly #opened = Promise.withResolvers<string>();
   readonly #ended: Promise<void>;
+  #onCommit: ((writes: number, seconds: number, isDone: boolean) => void) | undefined;
   #id = '';
   #size = 0;
   #queue: Call[] = [];
@@ -130,6 +131,10 @@ export class SqliteStore implements Store {
     this.#lowStockListeners.add(listener);
   }
 
+  onCommit(listener: (writes: number, seconds: number, isDone: boolean) => void): void {
+    this.#onCommit = listener;
+  }
+
   close(): Promise<void> {
     if (!this.#isClosing) {
       this.#flush();
@@ -176,6 +181,10 @@ export class SqliteStore implements Store {
         else pending?.resolve(result);
       }
       this.#noteSize(message.size);
+      if (message.commit) {
+        const [writes, milliseconds, isDone] = message.commit;
+        this.#onCommit?.(writes, milliseconds / 1000, isDone);
+      }
     } else if ('lowStock' in message) {
       for (const listener of this.#lowStockListeners) listener(message.lowStock);
     } else if ('opened' in message) {

@@ -34,7 +34,7 @@ function serve({ id, database, lock }: StoreFiles): void {
       const replies = commits.run(calls);
       const lowStock = outbox.takeNews();
       if (lowStock) send({ lowStock }); // First, so that whoever has the reply can count on the rest having been told.
-      send({ replies, size: commits.size });
+      send({ replies, size: commits.size, commit: commits.commit });
     }
     if (!isClosing) return;
     clearInterval(timer);

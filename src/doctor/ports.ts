@@ -1,0 +1,76 @@
+import { get } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { connect } from 'node:tls';
+import type { ServerConfig } from '../config/server-schema.ts';
+import { Failure } from '../model/failure.ts';
+import { assertCanListen } from '../server/listen.ts';
+import { alpnProtocol } from '../wire/message.ts';
+import type { Diagnosis, Examination } from './diagnosis.ts';
+import { problemOf } from './files.ts';
+
+/** Nothing on this machine takes longer to say what it is. */
+const answerMillisecondsMax = 3000;
+
+/** Whether the ports are free, or this very server's. `authority` is the server authority, PEM, if there is one. */
+export async function* examinePorts({ listen, ops }: ServerConfig, authority: string | undefined): Examination {
+  yield await examinePort('port', listen.host, listen.port, () => isOurs(listen, authority));
+  if (ops.port !== 0) yield await examinePort('ops port', '127.0.0.1', ops.port, () => askReadiness(ops.port));
+}
+
+async function examinePort(
+  check: string,
+  host: string,
+  port: number,
+  ask: () => Promise<string | Diagnosis | undefined>,
+): Promise<Diagnosis> {
+  if (port === 0) return { check, level: 'ok', message: 'Any free port is taken.' };
+  try {
+    await assertCanListen(host, port);
+    return { check, level: 'ok', message: `Port ${port} on ${host} is free.` };
+  } catch (error) {
+    const isTaken = error instanceof Failure && error.code === 'conflict';
+    const found = isTaken ? await ask() : undefined;
+    if (found === undefined) return { ...problemOf(check, error), check };
+    return typeof found === 'string' ? { check, level: 'ok', message: found } : found;
+  }
+}
+
+/** Says so if whoever listens there has a certificate of this folder's authority. */
+function isOurs({ host, port }: ServerConfig['listen'], ca: string | undefined): Promise<string | undefined> {
+  if (ca === undefined) return Promise.resolve(undefined);
+  const there = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
+  return new Promise((resolve) => {
+    const socket = connect({
+      host: there,
+      port,
+      ca,
+      timeout: answerMillisecondsMax,
+      ALPNProtocols: [alpnProtocol],
+      // Who it is matters here, not by which name.
+      checkServerIdentity: () => undefined,
+    });
+    const end = (found: string | undefined) => {
+      resolve(found);
+      socket.destroy();
+    };
+    socket.once('secureConnect', () => end(`Port ${port} on ${host} is in use by this server.`));
+    socket.once('error', () => end(undefined));
+    socket.once('timeout', () => end(undefined));
+  });
+}
+
+/** What a server on the ops port says of itself; undefined if it is none of ours. */
+async function askReadiness(port: number): Promise<string | Diagnosis | undefined> {
+  const check = 'ops port';
+  const said = await new Promise<string | undefined>((resolve) => {
+    const url = `http://127.0.0.1:${port}/readyz`;
+    const asked = get(url, { signal: AbortSignal.timeout(answerMillisecondsMax) }, (response) => {
+      text(response).then(resolve, () => resolve(undefined));
+    });
+    asked.once('error', () => resolve(undefined));
+  });
+  if (said === 'ready\n') return `Port ${port} on 127.0.0.1 is in use by a server that says it is ready.`;
+  if (!said?.endsWith('not ready\n')) return undefined;
+  const problems = said.trim().split('\n').slice(0, -1).join(', ').slice(0, 300);
+  return { check, level: 'problem', message: `The server says it is not ready: ${problems}`, todo: 'See its log.' };
+}

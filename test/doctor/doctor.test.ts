@@ -1,0 +1,284 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { chmod, copyFile, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { Diagnosis } from '../../src/doctor/diagnosis.ts';
+import { type ServerProcess, startProcess } from '../fault/server-process.ts';
+import { freePort } from '../support/ops-port.ts';
+import { temporaryFolder } from '../support/server.ts';
+import { enrollAdministrator, WireClient } from '../support/wire-client.ts';
+
+/** The machine may be busy. */
+const patience = { timeout: 10_000 };
+
+const program = fileURLToPath(new URL('../../src/secure-invd.ts', import.meta.url));
+
+interface Examined {
+  readonly status: number;
+  readonly healthy: boolean;
+  readonly diagnoses: readonly Diagnosis[];
+  readonly stderr: string;
+  /** What is not well. */
+  readonly bad: readonly Diagnosis[];
+}
+
+async function runDoctor(words: readonly string[], wrapper: readonly string[] = []) {
+  const [command = '', ...args] = [...wrapper, process.execPath, program, 'doctor', ...words];
+  const child = execFile(command, args);
+  const [stdout, stderr, [status]] = await Promise.all([
+    child.stdout ? text(child.stdout) : '',
+    child.stderr ? text(child.stderr) : '',
+    once(child, 'close'),
+  ]);
+  return { status: Number(status), stdout, stderr };
+}
+
+/** The doctor on the files of a server process. */
+async function examine(folder: string, listenPort: number, more: readonly string[] = []): Promise<Examined> {
+  const flags = ['--config', join(folder, 'server.jsonc'), '--listen-port', String(listenPort)];
+  const files = ['--store', `sqlite:${join(folder, 'data', 'inventory.db')}`, '--certs-folder', join(folder, 'certs')];
+  const { status, stdout, stderr } = await runDoctor(['--json', ...flags, ...files, ...more]);
+  const { healthy, diagnoses } = JSON.parse(stdout) as Pick<Examined, 'healthy' | 'diagnoses'>; // Its documented form.
+  return { status, healthy, diagnoses, stderr, bad: diagnoses.filter(({ level }) => level !== 'ok') };
+}
+
+/** A folder as a server leaves it, with a movement in the store. */
+async function makeFolder(stop: 'kill' | 'stop' | 'go on') {
+  const folder = await temporaryFolder();
+  const running = await startProcess(folder, true);
+  onTestFinished(() => running.kill());
+  const { link } = running;
+  if (!link) throw new Error('No link.');
+  const client = await WireClient.open(running);
+  await enrollAdministrator({ ...running, link: () => link }, client);
+  const operation = '0192f0c1-7b5e-7000-8000-2f6d1a9c3b4e';
+  expect((await client.ask('add', { item: 'Soap', quantity: 1, operation }))?.result).toBeDefined();
+  client.socket.destroy();
+  if (stop === 'kill') await running.kill();
+  if (stop === 'stop') {
+    running.signal('SIGTERM');
+    expect(await running.ended).toBe(0);
+  }
+  return { folder, running };
+}
+
+/** Everything that somebody could see of the files, but what every reader of a database does to its shared memory. */
+async function stateOf(folder: string): Promise<readonly string[]> {
+  const names = (await readdir(folder, { recursive: true })).sort();
+  const states = names.map(async (name) => {
+    const { mode, uid, size, mtimeMs, ino } = await stat(join(folder, name));
+    if (name.endsWith('-shm')) return `${name} ${mode} ${uid}`;
+    const isFile = (await stat(join(folder, name))).isFile();
+    const content = isFile
+      ? createHash('sha256')
+          .update(await readFile(join(folder, name)))
+          .digest('hex')
+      : '';
+    return `${name} ${mode} ${uid} ${size} ${mtimeMs} ${ino} ${content}`;
+  });
+  return Promise.all(states);
+}
+
+describe('a server that is well', () => {
+  test.for(['stop', 'kill'] as const)('is found so after a %s, and none of its files is touched', async (stop) => {
+    const { folder } = await makeFolder(stop);
+    const before = await stateOf(folder);
+    const examined = await examine(folder, await freePort());
+    expect(examined.bad).toEqual([]);
+    expect([examined.status, examined.healthy, examined.stderr]).toEqual([0, true, '']);
+    const checks = ['node', 'config', 'certificates', 'disk', 'store', 'clock', 'token keys', 'port'];
+    expect(examined.diagnoses.map(({ check }) => check)).toEqual(checks);
+    expect(await stateOf(folder)).toEqual(before);
+  });
+
+  test('is found so while it runs, which goes on, and its ports are known to be its own', async () => {
+    const folder = await temporaryFolder();
+    const opsPort = await freePort();
+    const flags = { 'ops-port': String(opsPort) };
+    const running = await startProcess(folder, true, { flags });
+    onTestFinished(() => running.kill());
+    await expect.poll(() => existsSync(join(folder, 'data', 'enrolment-link')), patience).toBe(true); // Written last.
+    const before = await stateOf(folder);
+    const examined = await examine(folder, running.port, ['--ops-port', String(opsPort)]);
+    expect(examined.bad).toEqual([]);
+    const messages = examined.diagnoses.map(({ message }) => message);
+    expect(messages).toContain(`Port ${running.port} on 127.0.0.1 is in use by this server.`);
+    expect(messages).toContain(`Port ${opsPort} on 127.0.0.1 is in use by a server that says it is ready.`);
+    const unchanged = before.filter((state) => !state.includes('-wal')); // Readiness was asked for: a write.
+    expect((await stateOf(folder)).filter((state) => !state.includes('-wal'))).toEqual(unchanged);
+    expect((await (await WireClient.open(running)).ask('hello'))?.result).toBeDefined();
+  });
+
+  test('that was never started is well, and nothing is made', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'server.jsonc'), '{}');
+    const examined = await examine(folder, await freePort());
+    expect(examined.bad).toEqual([]);
+    expect(await readdir(folder)).toEqual(['server.jsonc']);
+  });
+
+  test('is told to a person in lines that say so', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'server.jsonc'), '{}');
+    const words = ['--config', join(folder, 'server.jsonc'), '--listen-port', '0'];
+    const { status, stdout } = await runDoctor(words);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^ok {7}node {9}Node\.js .*\n(ok {7}.*\n)+Nothing to see to\.\n$/);
+  });
+});
+
+describe('what is wrong is found, with what to do', () => {
+  let folder = '';
+  let port = 0;
+  const cleanings: (() => unknown)[] = [];
+  let running: ServerProcess | undefined;
+
+  beforeAll(async () => {
+    folder = await temporaryFolder((clean) => void cleanings.push(clean));
+    running = await startProcess(folder, true);
+    running.signal('SIGTERM');
+    await running.ended;
+    port = await freePort();
+  });
+  afterAll(async () => {
+    for (const clean of cleanings) await clean();
+  });
+
+  /** Breaks something, examines, and mends it again. */
+  async function found(harm: () => Promise<unknown>, mend: () => Promise<unknown>): Promise<Examined> {
+    await harm();
+    try {
+      return await examine(folder, port);
+    } finally {
+      await mend();
+    }
+  }
+
+  test.for([
+    ['certs/server-key.pem', 0o640, 0o600, 'certificates', 'chmod 600'],
+    ['data/inventory.db', 0o644, 0o600, 'store', 'chmod 600'],
+    ['data/token-keys.json', 0o604, 0o600, 'token keys', 'chmod 600'],
+    ['server.jsonc', 0o666, 0o644, 'config', 'chmod 644'],
+  ] as const)('%s that is open to others', async ([name, mode, right, check, todo]) => {
+    const file = join(folder, name);
+    const harm = () => chmod(file, mode);
+    const { status, bad } = await found(harm, () => chmod(file, right));
+    expect([status, bad.map((one) => one.check)]).toEqual([1, [check]]);
+    expect(bad[0]?.message).toContain(file);
+    expect(bad[0]?.todo).toContain(todo);
+  });
+
+  test.for(['certs/server.pem', 'certs/client-crl.pem', 'data/token-keys.json'])('%s cut off', async (name) => {
+    const file = join(folder, name);
+    const content = await readFile(file);
+    const harm = () => writeFile(file, content.subarray(0, 200));
+    const { status, bad } = await found(harm, () => writeFile(file, content));
+    expect(status).toBe(1);
+    expect(bad[0]).toMatchObject({ level: 'problem', todo: expect.any(String) });
+    expect(bad[0]?.message).toContain(name.split('/')[1]);
+  });
+
+  test('a store of which a page was overwritten', async () => {
+    const file = join(folder, 'data', 'inventory.db');
+    await copyFile(file, `${file}.kept`);
+    const overwrite = async () => {
+      const handle = await open(file, 'r+');
+      await handle.write(Buffer.alloc(4096, 7), 0, 4096, 4096 * 3);
+      await handle.close();
+    };
+    const { status, bad } = await found(overwrite, () => rename(`${file}.kept`, file));
+    expect(status).toBe(1);
+    expect(bad).toMatchObject([{ check: 'store', level: 'problem', todo: expect.stringContaining('backup') }]);
+    expect(bad[0]?.message).toMatch(/damaged|malformed/);
+  });
+
+  test('what is no store at all', async () => {
+    const file = join(folder, 'data', 'inventory.db');
+    const harm = async () => {
+      await rename(file, `${file}.kept`);
+      await writeFile(file, 'This is no database, but a text of some length.'.repeat(100), { mode: 0o600 });
+    };
+    const { bad } = await found(harm, () => rename(`${file}.kept`, file));
+    expect(bad).toMatchObject([
+      { check: 'store', level: 'problem', message: expect.stringContaining('not a database') },
+    ]);
+  });
+
+  test('a log from a crash without its index is not opened, for that would make files', async () => {
+    const file = join(folder, 'data', 'inventory.db-wal');
+    const harm = () => writeFile(file, '', { mode: 0o600 });
+    const { status, bad } = await found(harm, () => rm(file));
+    expect([status, bad]).toMatchObject([0, [{ check: 'store', level: 'warning' }]]);
+    expect(await readdir(join(folder, 'data'))).not.toContain('inventory.db-shm');
+  });
+
+  test('token keys that vanished beside a store', async () => {
+    const file = join(folder, 'data', 'token-keys.json');
+    const { status, bad } = await found(
+      () => rename(file, `${file}.kept`),
+      () => rename(`${file}.kept`, file),
+    );
+    expect([status, bad]).toMatchObject([0, [{ check: 'token keys', level: 'warning' }]]);
+  });
+
+  test('a port that another program has', async () => {
+    const other = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+    onTestFinished(() => void other.close());
+    await once(other, 'listening');
+    const { port: taken } = other.address() as AddressInfo; // It listens on TCP.
+    const examined = await examine(folder, taken, ['--ops-port', String(taken)]);
+    expect([examined.status, examined.bad.map(({ check }) => check)]).toEqual([1, ['port', 'ops port']]);
+  });
+
+  test('every mistake in the configuration, without looking further', async () => {
+    const file = join(folder, 'wrong.jsonc');
+    await writeFile(file, '{ "listen": { "port": "x" }, "oops": 1 }');
+    const { status, stdout } = await runDoctor(['--config', file]);
+    expect(status).toBe(1);
+    expect(stdout.match(/^problem +config /gm)).toHaveLength(2);
+    expect(stdout).toContain('To see to: 2 problem(s), 0 warning(s).');
+    expect(stdout).not.toContain('store');
+  });
+
+  test('certificates that end soon and are not renewed here', async () => {
+    const keys = ['server-ca-key.pem', 'client-ca-key.pem'].map((file) => join(folder, 'certs', file));
+    const { diagnose } = await import('../../src/doctor/doctor.ts');
+    const { assertCoversName, keyFile, storePath } = await import('../../src/daemon.ts');
+    const source = {
+      file: join(folder, 'server.jsonc'),
+      env: {},
+      flags: {
+        'listen.port': '0',
+        store: `sqlite:${join(folder, 'data', 'inventory.db')}`,
+        'certs.folder': join(folder, 'certs'),
+      },
+    };
+    for (const key of keys) await rename(key, `${key}.kept`);
+    try {
+      const soon = Date.now() + 20 * 86_400_000;
+      const diagnoses: Diagnosis[] = [];
+      for await (const one of diagnose(source, { assertCoversName, keyFile, storePath }, soon)) diagnoses.push(one);
+      const warnings = diagnoses.filter(({ level }) => level !== 'ok');
+      expect(warnings).toMatchObject([
+        { check: 'certificates', level: 'warning', message: expect.stringMatching(/client-crl\.pem ends in 9 days/) },
+      ]);
+    } finally {
+      for (const key of keys) await rename(`${key}.kept`, key);
+    }
+  });
+});
+
+test("a clock that is behind the store's last movement is a problem", async () => {
+  const { folder } = await makeFolder('stop');
+  const { examineStore } = await import('../../src/doctor/stored.ts');
+  const found: Diagnosis[] = [];
+  const yesterday = Date.now() - 86_400_000;
+  for await (const one of examineStore(join(folder, 'data', 'inventory.db'), yesterday)) found.push(one);
+  expect(found.filter(({ level }) => level !== 'ok')).toMatchObject([{ check: 'clock', level: 'problem' }]);
+});
