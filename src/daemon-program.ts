@@ -22,6 +22,7 @@ import { Supervisor } from './ops/supervisor.ts';
 import { hasCertificates } from './pki/issue.ts';
 import { loadServerCertificates } from './pki/server-certificates.ts';
 import { assertCanListen } from './server/listen.ts';
+import { addStoreCommands } from './store-program.ts';
 import { version } from './version.ts';
 
 /** A terminal's Ctrl-C reaches us twice, once through npm: a second signal means impatience only after this time. */
@@ -86,6 +87,7 @@ export async function run(argv: readonly string[]): Promise<void> {
       '\nExamples:\n  secure-invd keys rotate\n  secure-invd keys rotate --config /etc/secure-inv/server.jsonc',
     )
     .action(async () => printRotation(load(program)));
+  addStoreCommands(program, () => load(program).store);
   const notify = program.command('notify').description('Work with the webhooks that are told of low stock.');
   notify
     .command('test')

@@ -28,7 +28,7 @@ import { openOwnSecret, readSecret } from './notify/secret.ts';
 import { type Trial, tryWebhooks } from './notify/trial.ts';
 import { loadTrust } from './notify/trust.ts';
 import { Webhook, webhookKey } from './notify/webhook.ts';
-import { backupAt, checksOf, freeBytes, storeAnswers, storeBytes } from './ops/checks.ts';
+import { checksOf, freeBytes, storeAnswers, storeBytes } from './ops/checks.ts';
 import { Clock, describeDivergence } from './ops/clock.ts';
 import type { Metrics } from './ops/metrics.ts';
 import { adviseNode } from './ops/node-release.ts';
@@ -44,7 +44,7 @@ import { AuditLog } from './server/audit-log.ts';
 import { Listener } from './server/listen.ts';
 import { type Logger, openLog } from './server/log.ts';
 import { openStore } from './store/open.ts';
-import type { Store } from './store/store.ts';
+import type { Store, StoreHealth } from './store/store.ts';
 import { version } from './version.ts';
 
 /** A server that is running. */
@@ -153,7 +153,7 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
             certificateEnds,
             storeBytes: () => storeBytes(storeFile),
             diskFree: () => freeBytes(storeFile),
-            backupAt: () => backupAt(storeFile),
+            backupAt: async () => (await healthOf(store)).lastBackupAt,
             isReady: () => readiness.isReady(),
           });
     if (metrics) opened.defer(() => metrics.close());
@@ -162,11 +162,19 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
       authMode: config.auth.mode,
       startedAt: now(),
       async state() {
-        const { ends, warnings } = await certificates.state();
-        const { connections } = listener;
-        const others = [describeDivergence(clock.divergence), nodeAdvice].filter((one) => one !== undefined);
-        const all = [...others, ...warnings, ...(await notifier.warnings())];
-        return { node: process.versions.node, connections, config: settings.digest, certificates: ends, warnings: all };
+        const [{ ends, warnings }, { problem, lastBackupAt }] = await Promise.all([
+          certificates.state(),
+          healthOf(store),
+        ]);
+        const others = [problem, describeDivergence(clock.divergence), nodeAdvice].filter((one) => one != null);
+        return {
+          node: process.versions.node,
+          connections: listener.connections,
+          config: settings.digest,
+          lastBackupAt,
+          certificates: ends,
+          warnings: [...others, ...warnings, ...(await notifier.warnings())],
+        };
       },
       reload() {
         clock.follow();
@@ -333,6 +341,11 @@ export async function tryNotify(config: ServerConfig): Promise<readonly Trial[]>
     });
   }
   return tryWebhooks(await openWebhooks(config));
+}
+
+/** A store that cannot even say how it is has a problem. */
+function healthOf(store: Store): Promise<StoreHealth> {
+  return store.health().catch((error: unknown) => ({ problem: String(error), lastBackupAt: null }));
 }
 
 /** Issues from the folder of certificates. What is wrong there is for the operator, who finds it in the log. */

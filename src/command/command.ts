@@ -57,6 +57,8 @@ export interface ServerState {
   /** The digest of the configuration that holds, as `secure-invd config show` gives it. */
   readonly config: string;
   readonly certificates: readonly { readonly file: string; readonly subject?: string; readonly at: number }[];
+  /** Milliseconds since 1970; null when none is known. */
+  readonly lastBackupAt: number | null;
   /** What an operator should see to: sentences, with the command to run. */
   readonly warnings: readonly string[];
 }

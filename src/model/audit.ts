@@ -32,6 +32,7 @@ export const auditEvents = [
   'config-changed',
   'server-started',
   'server-stopped',
+  'store-restored',
 ] as const;
 
 export type AuditEvent = (typeof auditEvents)[number];

@@ -182,6 +182,16 @@ export const webhookWarningMinutes = 60;
 export const webhookCloseMillisecondsMax = 1000;
 /** 32 characters of base64url are 192 random bits; a word can be guessed from one signed message. */
 export const webhookSecretCharactersMin = 32;
+/** Given up on a full disk for logins, refreshes and the audit log: hundreds of thousands of them, and one log of SQLite's. */
+export const diskReserveBytes = 16 * 1024 * 1024;
+/** What a full disk costs nobody to look at, and soon enough for whoever has made room. */
+export const diskLookMilliseconds = 1000;
+/** The pass over the ledger works this long at once, which no commit notices, … */
+export const ledgerPassWorkMilliseconds = 2;
+/** … and rests for so many times as long: a hundredth of a processor. */
+export const ledgerPassRestTimes = 99;
+/** Bits do not flip by the minute; a day's backups hold nothing that was not looked at. */
+export const ledgerPassPauseHours = 1;
 /** A client certificate lives 30 days: this is time to ask for the next one, and not so much that nobody looks any more. */
 export const clientCertificateWarningDays = 7;
 /** Operations that a client keeps for one user while the server is away: a day's scanning, and soon listed. */

@@ -1,12 +1,11 @@
 import { stat, statfs } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { diskFreeBytesMin, eventLoopDelayMillisecondsMax, silenceSecondsMax } from '../model/limits.ts';
 import type { Store } from '../store/store.ts';
 import { type Check, within } from './readiness.ts';
 
 /** What readiness depends on. */
 export interface Watched {
-  readonly store: Pick<Store, 'saveThrottle' | 'head'>;
+  readonly store: Pick<Store, 'saveThrottle' | 'head' | 'health'>;
   /** The database's path. */
   readonly storeFile: string;
   readonly now: () => number;
@@ -18,7 +17,7 @@ export interface Watched {
 /** What must be well before anybody is sent to this server. */
 export function checksOf(watched: Watched): readonly Check[] {
   return [
-    { name: 'store', look: () => writeNothing(watched.store) },
+    { name: 'store', look: () => lookAtStore(watched.store) },
     { name: 'certificates', look: async () => endedFile(watched) },
     { name: 'event loop', look: lookAtEventLoop },
     { name: 'disk', look: () => lookAtDisk(watched.storeFile) },
@@ -26,8 +25,9 @@ export function checksOf(watched: Watched): readonly Check[] {
 }
 
 /** Nobody has the id 0: a transaction with its fsync, after which everything is as it was. */
-async function writeNothing(store: Watched['store']): Promise<undefined> {
+async function lookAtStore(store: Watched['store']): Promise<string | undefined> {
   await store.saveThrottle(0, null);
+  return (await store.health()).problem ?? undefined;
 }
 
 /** Whether the store can still be read, which it can on a full disk, too: if not, a new start is what may help. */
@@ -64,17 +64,6 @@ export async function freeBytes(file: string): Promise<number> {
 
 export function formatMebibytes(bytes: number): string {
   return `${Math.floor(bytes / (1024 * 1024))} MiB`;
-}
-
-/** Beside the store; written anew when a backup was made, so that its age is known. */
-const backupMark = 'last-backup';
-
-/** When the last backup of this store was made, in milliseconds since 1970; undefined when none is known. */
-export async function backupAt(storeFile: string): Promise<number | undefined> {
-  return stat(join(dirname(storeFile), backupMark)).then(
-    ({ mtimeMs }) => mtimeMs,
-    () => undefined,
-  );
 }
 
 /** The sizes of a store's files. */

@@ -107,7 +107,7 @@ export class Metrics {
     );
     this.#gauge('backup_age_seconds', 'Since the last backup; absent when none is known.', [], async (set) => {
       const at = await observed.backupAt();
-      if (at !== undefined) set((observed.now() - at) * milliseconds);
+      if (at !== null) set((observed.now() - at) * milliseconds);
     });
     this.#gauge(
       'clock_divergence_seconds',

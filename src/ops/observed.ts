@@ -32,8 +32,8 @@ export interface Observed {
   readonly certificateEnds: () => readonly { readonly file: string; readonly at: number }[];
   readonly storeBytes: () => Promise<Readonly<Record<'database' | 'log', number>>>;
   readonly diskFree: () => Promise<number>;
-  /** When the last backup was made, as far as that is known. */
-  readonly backupAt: () => Promise<number | undefined>;
+  /** When the last backup was made; null when none is known. */
+  readonly backupAt: () => Promise<number | null>;
   readonly isReady: () => Promise<boolean>;
 }
 

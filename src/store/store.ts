@@ -111,6 +111,14 @@ export interface WaitingDeliveries {
   readonly oldestAt: number;
 }
 
+/** How the store itself is. */
+export interface StoreHealth {
+  /** Why it takes no changes at the moment: a sentence; null while it does. Logins go on in any case. */
+  readonly problem: string | null;
+  /** When its last backup was made, in milliseconds since 1970; null when none is known. */
+  readonly lastBackupAt: number | null;
+}
+
 /** The state of the whole ledger after its last commit (RFC 6962 tree head). */
 export interface LedgerHead {
   readonly size: number;
@@ -264,6 +272,7 @@ export interface Store {
    * and before `apply` resolves.
    */
   onLowStock(listener: (news: LowStockNews) => void): void;
+  health(): Promise<StoreHealth>;
   /** Calls back after another process changed this store: what was read from it before may be stale. */
   onOutsideChange(listener: () => void): void;
   /** Calls back with the ledger's size after it grew, once for each commit. Nothing is missed: a later size covers all. */

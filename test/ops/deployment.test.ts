@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { serverSettings } from '../../src/config/server-schema.ts';
 import { drainSecondsMax } from '../../src/model/limits.ts';
+import { backUpStore } from '../../src/store/files.ts';
 import { freePort, getPage } from '../support/ops-port.ts';
 import { startServer, temporaryFolder } from '../support/server.ts';
 import { enrollAdministrator, WireClient } from '../support/wire-client.ts';
@@ -51,7 +52,11 @@ describe('config/alerts.yml', () => {
     await enrollAdministrator(server, client);
     await (await WireClient.open(server)).ask('login', { user: 'x', password: 'y' });
     await WireClient.open(server, { ALPNProtocols: ['other/1'] }).catch(() => undefined);
-    await writeFile(join(server.folder, 'data', 'last-backup'), '');
+    await backUpStore(
+      `sqlite:${join(server.folder, 'data', 'inventory.db')}`,
+      join(server.folder, 'backup.db'),
+      () => undefined,
+    );
     const series = async () =>
       (await getPage(port, '/metrics')).text.split('\n').filter((one) => one.startsWith('secure_inv_'));
     await expect

@@ -273,7 +273,7 @@ test('what crosses no threshold asks nothing more of the database, however many 
   const database = new CountedDatabase(join(folder, 'inv.db'));
   const costs = [[], Array.from({ length: webhooksMax }, (_, at) => `webhook ${at}`)].map((webhooks) => {
     const outbox = new Outbox(database, webhooks);
-    const commits = new GroupCommit(database, () => undefined, outbox);
+    const commits = new GroupCommit(database, () => undefined, { outbox });
     const cost = (intent: OperationIntent) => {
       const before = database.statements;
       expect(commits.run([[1, 'apply', [intent, 2]]])).toMatchObject([[1, expect.any(Array)]]);

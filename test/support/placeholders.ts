@@ -14,6 +14,7 @@ const patterns: Readonly<Record<string, string>> = {
   OPERATION: '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}',
   PID: '\\d+',
   PORT: '\\d{1,5}',
+  ROOT: '[0-9a-f]{64}',
   SERIAL: '[0-9A-F]{32}',
   TOKEN: 'sinv_[\\w-]{16}\\.[\\w-]{43}',
   TIME: '(?:\\d{4}-\\d\\d-\\d\\d[T ])?\\d\\d:\\d\\d(?::\\d\\d(?:\\.\\d{3}Z)?)?',

@@ -19,6 +19,7 @@ export const serverStatus = define({
     node: v.string(),
     connections: v.number(),
     config: v.string(),
+    lastBackup: v.optional(v.string()),
     certificates: v.array(
       v.object({ file: v.string(), subject: v.optional(v.string()), notAfter: v.string(), daysLeft: v.number() }),
     ),
@@ -31,6 +32,9 @@ export const serverStatus = define({
       [
         `secure-inv ${status.version} on Node.js ${status.node}, auth.mode ${status.authMode}.`,
         `Up since ${status.startedAt}; its time is ${status.time}. Connections: ${status.connections}. Configuration: ${status.config}.`,
+        status.lastBackup === undefined
+          ? 'No backup is known: secure-invd backup FILE makes one.'
+          : `Last backup: ${status.lastBackup}.`,
         '',
         renderTable(
           [{ heading: 'FILE' }, { heading: 'ENDS' }, { heading: 'DAYS LEFT', right: true }, { heading: 'SUBJECT' }],
@@ -47,7 +51,7 @@ export const serverStatus = define({
       ].join('\n'),
   },
   async handle(_params, { server, now }) {
-    const { node, connections, config, certificates, warnings } = await server.state();
+    const { node, connections, config, lastBackupAt, certificates, warnings } = await server.state();
     return {
       version: server.version,
       authMode: server.authMode,
@@ -56,6 +60,7 @@ export const serverStatus = define({
       node,
       connections,
       config,
+      ...(lastBackupAt === null ? {} : { lastBackup: formatTime(lastBackupAt) }),
       certificates: certificates.map(({ file, subject, at }) => ({
         file,
         ...(subject === undefined ? {} : { subject }),

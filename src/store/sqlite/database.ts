@@ -14,6 +14,8 @@ const checkpointPages = 4000;
 
 const primaryCodeMask = 0xff;
 export const sqliteBusy = 5;
+export const sqliteInputOutput = 10;
+export const sqliteCorrupt = 11;
 export const sqliteFull = 13;
 export const sqliteConstraint = 19;
 
@@ -26,13 +28,16 @@ export function sqliteCode(error: unknown): number | undefined {
 
 /** One connection to the store's file, and each of its statements prepared once, when it is first used. */
 export class Database {
-  readonly #path: string;
+  readonly #path: string | URL;
+  readonly #isReadOnly: boolean;
   #connection: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
 
-  constructor(path: string) {
+  /** A URL may say more than a path, such as `?immutable=1` for a file that nobody writes. */
+  constructor(path: string | URL, isReadOnly = false) {
     this.#path = path;
-    this.#connection = connect(path);
+    this.#isReadOnly = isReadOnly;
+    this.#connection = connect(path, isReadOnly);
   }
 
   /** Runs a statement; the number of rows it changed. */
@@ -85,7 +90,23 @@ export class Database {
   /** A new connection to the same file: the only state to trust after a failed write. */
   reopen(): void {
     this.close();
-    this.#connection = connect(this.#path);
+    this.#connection = connect(this.#path, this.#isReadOnly);
+  }
+
+  /**
+   * Where not even the index of SQLite's log can be written, it fits into memory: for reading, and for this process
+   * alone, until the store can be opened again. Says whether that went well.
+   */
+  reopenForReading(): boolean {
+    this.close();
+    try {
+      this.#connection = new DatabaseSync(this.#path, { timeout: busyMillisecondsMax });
+      this.script('PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = 1; SELECT 1 FROM sqlite_schema');
+      return true;
+    } catch {
+      this.close();
+      return false;
+    }
   }
 
   close(): void {
@@ -103,8 +124,13 @@ export class Database {
   }
 }
 
-function connect(path: string): DatabaseSync {
-  const connection = new DatabaseSync(path, { timeout: busyMillisecondsMax, enableForeignKeyConstraints: true });
+function connect(path: string | URL, readOnly: boolean): DatabaseSync {
+  const connection = new DatabaseSync(path, {
+    timeout: busyMillisecondsMax,
+    enableForeignKeyConstraints: true,
+    readOnly,
+  });
+  if (readOnly) return connection;
   try {
     // With NORMAL a power cut loses commits that were acknowledged; FULL syncs the log at every commit.
     connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');

@@ -14,6 +14,7 @@ import { addDevice, addSession, endSession, hasDevice, listSessions, rotateSessi
 import { Stock } from './stock.ts';
 import { viewStock } from './stock-view.ts';
 import * as users from './users.ts';
+import { WriteGate } from './write-gate.ts';
 
 /**
  * Runs batches of calls: the writes of a batch in one transaction, so that all of them pay for one fsync, and then the
@@ -24,30 +25,35 @@ export class GroupCommit {
   readonly #stock: Stock;
   readonly #methods: Methods;
   readonly #onOutsideChange: () => void;
+  readonly #gate: WriteGate;
   #dataVersion: number;
   #mustReopen = false;
   #size = 0;
   #commit: CommitTime | undefined;
 
-  constructor(database: Database, onOutsideChange: () => void, outbox = new Outbox(database, [])) {
+  constructor(
+    database: Database,
+    onOutsideChange: () => void,
+    { gate = new WriteGate('', undefined), outbox = new Outbox(database, []) } = {},
+  ) {
     this.#database = database;
+    this.#gate = gate;
     this.#stock = new Stock(database, outbox);
-    this.#methods = methodsOf(database, this.#stock, outbox);
+    this.#methods = methodsOf(database, this.#stock, outbox, gate);
     this.#onOutsideChange = onOutsideChange;
     this.#dataVersion = readDataVersion(database);
   }
 
   run(calls: readonly Call[]): readonly Reply[] {
     this.#commit = undefined;
-    try {
-      if (this.#mustReopen) this.#reopen();
-    } catch {
-      const failure = new Failure('storage', 'The store cannot be opened any more; nothing was changed.');
-      return calls.map(([id]) => refused(id, failure));
-    }
     const writes = calls.filter(([, method]) => isWrite(method));
-    const written = writes.length > 0 ? this.#write(writes) : [];
     const reads = calls.filter(([, method]) => !isWrite(method));
+    const written = writes.length > 0 ? this.#writeIfOpen(writes) : [];
+    if (this.#mustReopen) this.#tryToReopen();
+    if (this.#mustReopen && reads.length > 0 && !this.#database.reopenForReading()) {
+      const failure = new Failure('storage', 'The store cannot be read any more.');
+      return [...written, ...reads.map(([id]) => refused(id, failure))];
+    }
     return [...written, ...reads.map((call) => this.#settle(call))];
   }
 
@@ -80,6 +86,29 @@ export class GroupCommit {
     }
   }
 
+  /** Nothing is written by a connection that was there when a write failed. */
+  #writeIfOpen(calls: readonly Call[]): readonly Reply[] {
+    if (!this.#mustReopen || this.#tryToReopen()) return this.#writeAdmitted(calls);
+    const failure = new Failure('storage', 'The store cannot be opened any more; nothing was changed.');
+    return calls.map(([id]) => refused(id, failure));
+  }
+
+  #tryToReopen(): boolean {
+    try {
+      this.#reopen();
+      return true;
+    } catch {
+      return false; // The next batch tries again.
+    }
+  }
+
+  #writeAdmitted(calls: readonly Call[]): readonly Reply[] {
+    const { admitted, refused: turnedAway } = this.#gate.sort(calls);
+    const written = admitted.length > 0 ? this.#write(admitted) : [];
+    if (turnedAway.length === 0) return written;
+    return [...turnedAway.map(([id, failure]) => refused(id, failure)), ...written];
+  }
+
   #write(calls: readonly Call[]): readonly Reply[] {
     try {
       this.#database.run('BEGIN IMMEDIATE');
@@ -94,7 +123,9 @@ export class GroupCommit {
       return replies;
     } catch (error) {
       this.#commit = [calls.length, 0, false];
+      const hasMadeRoom = this.#gate.noteFailure(error);
       const failure = this.#recover(error);
+      if (hasMadeRoom && failure.code === 'storage') return this.#writeAdmitted(calls);
       return calls.map(([id]) => refused(id, failure));
     }
   }
@@ -105,10 +136,10 @@ export class GroupCommit {
     this.#stock.drop();
     try {
       if (this.#database.isInTransaction) this.#database.run('ROLLBACK');
-      this.#reopen();
     } catch {
-      // The next batch tries again.
+      // Closing does the same.
     }
+    this.#tryToReopen();
     const code = sqliteCode(error);
     if (code === sqliteFull) return new Failure('storage', 'The disk is full; nothing was changed.');
     if (code === sqliteBusy) {
@@ -156,7 +187,7 @@ function readDataVersion(database: Database): number {
   return database.one<{ data_version: number }>('PRAGMA data_version').data_version;
 }
 
-function methodsOf(db: Database, stock: Stock, outbox: Outbox): Methods {
+function methodsOf(db: Database, stock: Stock, outbox: Outbox, gate: WriteGate): Methods {
   const audited =
     <Args extends readonly unknown[], Result>(change: (db: Database, ...args: Args) => Result) =>
     (audit: AuditEntry, ...args: Args): Result =>
@@ -205,6 +236,7 @@ function methodsOf(db: Database, stock: Stock, outbox: Outbox): Methods {
     nextDelivery: (webhook) => outbox.next(webhook),
     waitingDeliveries: () => outbox.waiting(),
     auditRecords: (query) => readAudit(db, query),
+    health: () => gate.health(),
     view: (query) => viewStock(db, query),
     history: (query) => readHistory(db, query),
     itemDetails: (...args) => readItemDetails(db, ...args),

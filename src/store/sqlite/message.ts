@@ -50,6 +50,7 @@ export const readMethods = [
   'auditRecords',
   'nextDelivery',
   'waitingDeliveries',
+  'health',
 ] as const satisfies readonly (keyof Store)[];
 
 export type WriteMethod = (typeof writeMethods)[number];

@@ -4,6 +4,8 @@ import { rootOf } from '../../model/ledger.ts';
 import { canonicalKey } from '../../model/name.ts';
 import { defaultLocation } from '../../model/stock.ts';
 import type { Database } from './database.ts';
+import { completeFirstSchema } from './first-schema.ts';
+
 import { sha256 } from './ledger.ts';
 
 /** "SInv" in ASCII: tells a store from any other SQLite file. */
@@ -254,6 +256,7 @@ export function migrate(database: Database, version: number): void {
   if (version === schemaVersion) return;
   database.script('BEGIN IMMEDIATE');
   try {
+    if (version === 1) completeFirstSchema(database);
     for (const step of migrations.slice(version)) database.script(step);
     if (version === 0) fill(database);
     database.script(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}; COMMIT`);

@@ -118,6 +118,7 @@ export class SqliteStore implements Store {
   postponeDelivery = this.#method('postponeDelivery');
   forgetDeliveries = this.#method('forgetDeliveries');
   waitingDeliveries = this.#method('waitingDeliveries');
+  health = this.#method('health');
 
   onOutsideChange(listener: () => void): void {
     this.#listeners.add(listener);

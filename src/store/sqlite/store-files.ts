@@ -2,15 +2,19 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Failure } from '../../model/failure.ts';
 import { Database } from './database.ts';
+import { DiskReserve } from './disk-reserve.ts';
 import type { WorkerOptions } from './message.ts';
 import { migrate, schemaVersion, schemaVersionOf } from './migrations.ts';
 import { type ServerLock, takeServerLock } from './server-lock.ts';
+import { assertWalIntact } from './wal-check.ts';
+import { WriteGate } from './write-gate.ts';
 
 /** An opened store: its database, and the lock if it was opened to serve from. */
 export interface StoreFiles {
   readonly id: string;
   readonly database: Database;
   readonly lock: ServerLock | undefined;
+  readonly gate: WriteGate;
 }
 
 /** Opens a store's files and brings them up to date. Failures: as `openStore`. */
@@ -22,9 +26,12 @@ export function openStoreFiles({ path, exclusive }: WorkerOptions): StoreFiles {
     const lock = takeServerLock(`${path}-lock`);
     if (exclusive && !lock) throw alreadyServed(path);
     try {
+      // Before SQLite reads its log, and only where no server is writing to it.
+      if (lock) assertWalIntact(path);
       const { id, database } = openDatabase(path, lock !== undefined);
       if (!exclusive) lock?.release();
-      return { id, database, lock: exclusive ? lock : undefined };
+      const gate = new WriteGate(path, exclusive ? new DiskReserve(path) : undefined);
+      return { id, database, lock: exclusive ? lock : undefined, gate };
     } catch (error) {
       lock?.release();
       throw error;
@@ -61,7 +68,7 @@ function openDatabase(path: string, mayMigrate: boolean): { id: string; database
  * Makes the file with the mode that SQLite then gives to its companions, too. An existing file must not be opened here:
  * closing it would release the locks that this very process may hold on it (POSIX).
  */
-function makePrivate(path: string): void {
+export function makePrivate(path: string): void {
   try {
     closeSync(openSync(path, 'wx', 0o600));
   } catch (error) {

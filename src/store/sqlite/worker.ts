@@ -1,5 +1,6 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { GroupCommit } from './group-commit.ts';
+import { LedgerPass } from './ledger-pass.ts';
 import { type Call, type FromWorker, formatError, type ToWorker, type WorkerOptions } from './message.ts';
 import { Outbox } from './outbox.ts';
 import { openStoreFiles, type StoreFiles } from './store-files.ts';
@@ -23,10 +24,11 @@ function open(): StoreFiles | undefined {
   }
 }
 
-function serve({ id, database, lock }: StoreFiles): void {
+function serve({ id, database, lock, gate }: StoreFiles): void {
   const { webhooks = [] } = workerData as WorkerOptions; // As above.
   const outbox = new Outbox(database, webhooks);
-  const commits = new GroupCommit(database, () => send('outside-change'), outbox);
+  const commits = new GroupCommit(database, () => send('outside-change'), { gate, outbox });
+  const pass = lock && new LedgerPass(database, (damage) => gate.noteDamage(damage));
   const timer = setInterval(() => commits.lookForOutsideChange(), outsideChangeMilliseconds);
   port?.on('message', (first: ToWorker) => {
     const { calls, isClosing } = drain(first);
@@ -38,6 +40,7 @@ function serve({ id, database, lock }: StoreFiles): void {
     }
     if (!isClosing) return;
     clearInterval(timer);
+    pass?.close();
     database.close();
     lock?.release();
     port?.close();

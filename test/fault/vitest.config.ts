@@ -1,0 +1,16 @@
+import { join } from 'node:path';
+import { defineConfig } from 'vitest/config';
+
+// npm run test:fault: the tests of this folder, which are also part of npm test, at length.
+process.env['SECURE_INV_FAULT'] = 'long';
+process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, '../../node_modules/.cache/node');
+
+export default defineConfig({
+  test: {
+    root: join(import.meta.dirname, '../..'),
+    include: ['test/fault/**/*.test.ts'],
+    testTimeout: 900_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+  },
+});
