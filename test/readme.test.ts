@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { TranscriptPlayer } from './support/transcript-player.ts';
 
-const page = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+const page = ['../README.md', '../config/OPERATING.md']
+  .map((path) => readFileSync(new URL(path, import.meta.url), 'utf8'))
+  .join('');
 
 /** The fenced blocks of one language. */
 function blocks(language: string): string[] {
@@ -37,7 +39,7 @@ test('the sessions of the README go as it says', async () => {
   }
 });
 
-test('the commands of the README for the operator work, in its order', async () => {
+test('the commands for the operator work, in the order of the pages', async () => {
   // .ci/run does the first and the third block; the second is `npm link`, here with a place of its own for the link.
   const [start, link = '', check, ...others] = blocks('sh');
   expect([start, check]).toEqual(['npm install && npm start\n', 'npm install && npm test\n']);
