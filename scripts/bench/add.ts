@@ -55,7 +55,8 @@ export async function measureAdd(
   return rows;
 }
 
-async function measureRound(workspace: Workspace, peer: Peer, job: LoadJob): Promise<Round> {
+/** One round of adds. Throws when the peer did not count all that it acknowledged. */
+export async function measureRound(workspace: Workspace, peer: Peer, job: LoadJob): Promise<Round> {
   const countedBefore = await peer.counted();
   const load = workspace.fork(new URL('./load.ts', import.meta.url));
   const failed = once(load, 'exit').then(() => {

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism, constants } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeServerCertificates } from '../../src/pki/issue.ts';
 import { measureAdd } from './add.ts';
+import { measureGrowth } from './growth.ts';
 import { formatTable, openProgress, type Row } from './measurement.ts';
 import { programs } from './secure-inv-peer.ts';
 import { measureView } from './view.ts';
@@ -19,26 +20,34 @@ Options:
   --seconds N    how long a round of adds lasts (default 3)
   --only WHAT    add: durable adds over TLS, against Redis if redis-server is installed
                  view: secure-inv view as a whole process, against a bare script
+                 growth: a store of 1,000,000 items and 5,000,000 movements, against one of 1,000 and 5,000;
+                 only if it is asked for: it takes some minutes and 6 GB in the folder for temporary files
+  --made FOLDER  growth: the large store, as make-store has made it, instead of a new one; it is copied
   --help         this text
 
-Ratios are ours to the peer's. For adds a higher one is better, for view a lower one.
+Ratios are ours to the peer's, or the large store's to the small one's. For adds a higher one is better, for the rest a
+lower one.
 `;
 
 interface Order {
   readonly rounds: number;
   readonly seconds: number;
   readonly only: string | undefined;
+  readonly made: string | undefined;
 }
+
+const parts = ['add', 'view', 'growth'];
 
 function parseOrder(): Order | undefined {
   const text = { type: 'string' } as const;
   const { values } = parseArgs({
-    options: { rounds: text, seconds: text, only: text, help: { type: 'boolean' } },
+    options: { rounds: text, seconds: text, only: text, made: text, help: { type: 'boolean' } },
   });
   if (values.help) return undefined;
-  const { only } = values;
-  if (only !== undefined && only !== 'add' && only !== 'view') throw new Error(`--only is add or view (got ${only}).`);
-  return { rounds: positive('rounds', values.rounds, 5), seconds: positive('seconds', values.seconds, 3), only };
+  const { only, made } = values;
+  if (only !== undefined && !parts.includes(only)) throw new Error(`--only is ${parts.join(' or ')} (got ${only}).`);
+  const rounds = positive('rounds', values.rounds, 5);
+  return { rounds, seconds: positive('seconds', values.seconds, 3), only, made: made && resolve(made) };
 }
 
 function positive(name: string, text: string | undefined, otherwise: number): number {
@@ -52,8 +61,10 @@ async function measure(workspace: Workspace, order: Order): Promise<void> {
   const certs = join(workspace.folder, 'certs');
   await makeServerCertificates(certs, { hosts: [] });
   const rows: Row[] = [];
-  if (order.only !== 'view') rows.push(...(await measureAdd(workspace, certs, order, progress)));
-  if (order.only !== 'add') rows.push(...(await measureView(workspace, certs, order, progress)));
+  const { only = 'add and view' } = order;
+  if (only.includes('add')) rows.push(...(await measureAdd(workspace, certs, order, progress)));
+  if (only.includes('view')) rows.push(...(await measureView(workspace, certs, order, progress)));
+  if (only === 'growth') rows.push(...(await measureGrowth(workspace, certs, order, progress)));
   progress.say(`Node.js ${process.versions.node}, ${availableParallelism()} cores.`);
   process.stdout.write(formatTable(rows));
 }

@@ -25,3 +25,13 @@ function read(pid: number, field: number): number {
     return Number.NaN;
   }
 }
+
+/** Memory of a process that is in RAM, in bytes; NaN where there is no /proc. */
+export function residentMemory(pid: number): number {
+  try {
+    const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+    return Number(kibibytes) * 1024;
+  } catch {
+    return Number.NaN;
+  }
+}

@@ -31,8 +31,8 @@ export class Workspace {
   }
 
   /** Starts a module of this benchmark, to talk to by messages. */
-  fork(module: URL): ChildProcess {
-    return this.#keep(fork(module));
+  fork(module: URL, args: readonly string[] = []): ChildProcess {
+    return this.#keep(fork(module, args));
   }
 
   close(): Promise<void> {

@@ -1,10 +1,19 @@
 import * as v from 'valibot';
-import { pageRowsDefault, searchCharactersMax, viewItemsMax } from '../model/limits.ts';
+import { pageRowsDefault, searchCharactersMax, searchSortedMax, viewItemsMax } from '../model/limits.ts';
 import { parseName } from '../model/name.ts';
 import { stockSorts } from '../model/stock.ts';
 import { define } from './command.ts';
 import { cursor, formatItem, item, itemStock, limit, lookedAt, parsedBy } from './field.ts';
 import { renderTable } from './table.ts';
+
+const unsorted = v.optional(
+  v.pipe(
+    v.literal(true),
+    v.description(
+      `more than ${searchSortedMax} items fit the search: they are in the order in which they were added, whatever sort says`,
+    ),
+  ),
+);
 
 /** What there is: searched, filtered and sorted by the server, a page at a time. */
 export const view = define({
@@ -36,7 +45,7 @@ export const view = define({
     limit: v.optional(limit),
     cursor: v.optional(cursor),
   }),
-  result: v.object({ items: v.array(itemStock), cursor: v.optional(v.string()), seq: v.number() }),
+  result: v.object({ items: v.array(itemStock), cursor: v.optional(v.string()), seq: v.number(), unsorted }),
   shell: {
     words: ['[items...]'],
     options: { location: 'at' },
@@ -45,7 +54,7 @@ export const view = define({
       'secure-inv view Soap Towels',
       'secure-inv view --search bas --sort -quantity --json',
     ],
-    render: ({ items, cursor }, screen) => {
+    render: ({ items, cursor, unsorted }, screen) => {
       if (items.length === 0) return 'No items to show. To add some: secure-inv add Soap 200';
       const rows = items.map(({ item, quantity, unit, locations }) => [
         item,
@@ -60,11 +69,18 @@ export const view = define({
         { heading: 'WHERE', leave: 1 },
       ];
       const more = cursor === undefined ? '' : `\n${screen.dim(`More: --cursor ${cursor}`)}`;
-      return renderTable(columns, rows, screen) + more;
+      const hint = unsorted ? `\n${screen.dim('Too many fit to be sorted. Search for more words.')}` : '';
+      return renderTable(columns, rows, screen) + hint + more;
     },
   },
   async handle({ sort = 'name', limit = pageRowsDefault, ...filters }, { store, principal }) {
-    const { items, cursor, seq } = await store.view({ ...filters, scope: principal.scope, sort, limit });
-    return { items: items.map(formatItem), ...(cursor === undefined ? {} : { cursor }), seq };
+    const page = await store.view({ ...filters, scope: principal.scope, sort, limit });
+    const { items, cursor, seq, isUnsorted } = page;
+    return {
+      items: items.map(formatItem),
+      ...(cursor === undefined ? {} : { cursor }),
+      seq,
+      ...(isUnsorted ? { unsorted: true as const } : {}),
+    };
   },
 });

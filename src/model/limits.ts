@@ -14,6 +14,8 @@ export const descriptionCharactersMax = 200;
 /** How many names before and after an unknown one, in order, are compared with it: a millisecond's work at most. */
 export const suggestedNeighboursMax = 50;
 export const searchCharactersMax = 128;
+/** What a search finds is sorted up to so many items: a few milliseconds, and nobody reads on in a longer list. */
+export const searchSortedMax = 1000;
 
 /** One delivery note; a longer one is an import. */
 export const operationLinesMax = 1000;

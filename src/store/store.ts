@@ -73,6 +73,8 @@ export interface StockPage {
   readonly cursor: string | undefined;
   /** The last movement that the page shows: in a scope the last one there, 0 when there is none. */
   readonly seq: number;
+  /** The search finds too much to be sorted: items are in the order in which they were added, whatever was asked. */
+  readonly isUnsorted: boolean;
 }
 
 export interface HistoryPage {
@@ -152,7 +154,8 @@ export interface Store {
   apply(intent: OperationIntent, now: number): Promise<readonly MovementResult[]>;
   /**
    * Archived items are not shown. With `location`: only items that were ever there, and their quantities there. A
-   * `cursor` is good for the same sort. Failures: `not-found` (unknown item or location), `bad-params` (cursor, search).
+   * `cursor` is good for the same sort. A search that more than `searchSortedMax` items fit is not sorted, but in a
+   * scope. Failures: `not-found` (unknown item or location), `bad-params` (cursor, search).
    */
   view(query: StockQuery): Promise<StockPage>;
   /**

@@ -44,6 +44,10 @@ test('history by item, user, location and time finds the same among thousands, i
   await check({ item: 'item 4', until: 5000 }, ({ item, at }) => item === 'Item 4' && at <= 5000);
   await check({ user: 'anna', since: 5000 }, ({ user, at }) => user === 'anna' && at >= 5000);
   await check({ item: 'item 4', kind: 'take' }, () => false);
+  await check({ kind: 'add' }, () => true);
+  await check({ kind: 'undo' }, () => false);
+  await check({ user: 'bert', location: 'main', kind: 'add' }, ({ user }) => user === 'bert');
+  await check({ item: 'item 4', user: 'bert' }, ({ item, user }) => item === 'Item 4' && user === 'bert');
   await store.close();
 
   const again = await open();

@@ -104,7 +104,12 @@ export function scopeContract(get: () => Fixture): void {
     const { store } = get();
     await store.apply(intentOf('add', [['Soap', 1]]), 1);
     const scope: readonly number[] = [];
-    expect(await store.view({ scope, sort: 'name', limit: 9 })).toEqual({ items: [], cursor: undefined, seq: 0 });
+    expect(await store.view({ scope, sort: 'name', limit: 9 })).toEqual({
+      items: [],
+      cursor: undefined,
+      seq: 0,
+      isUnsorted: false,
+    });
     expect(await store.history({ scope, limit: 9 })).toEqual({ movements: [], cursor: undefined });
     expect(await refusalOf(store.apply(intentOf('add', [['Soap', 1]], { scope }), 2))).toMatchObject({
       message: 'No location "main".',

@@ -164,6 +164,12 @@ function prepare({ database }: World, known: readonly Known[], indexed: number):
     database.run(`INSERT INTO ${table} SELECT ${column}, seq FROM movement WHERE seq <= ?`, indexed);
   }
   database.run('UPDATE ledger SET indexed = min(size, ?)', indexed);
+  // What was moved since is listed anywhere, and nobody may rely on where.
+  const waiting = (columns: string) => `(SELECT ${columns} FROM movement, ledger WHERE seq > indexed)`;
+  database.run(`UPDATE item SET listed = CASE WHEN id IN ${waiting('item_id')} THEN 2000 ELSE total END`);
+  database.run(
+    `UPDATE balance SET listed = CASE WHEN (item_id, location_id) IN ${waiting('item_id, location_id')} THEN 2000 ELSE quantity END`,
+  );
 }
 
 /** All pages of an answer, or its refusal. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { OperationIntent } from '../../src/model/stock.ts';
+import type { OperationIntent, StockQuery } from '../../src/model/stock.ts';
 import { openStore } from '../../src/store/open.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { refusalOf, storeContract } from './contract.ts';
@@ -93,6 +93,10 @@ describe('an sqlite store', () => {
     await store.close();
     const database = new DatabaseSync(path);
     database.exec(`
+      DROP INDEX item_listed; DROP INDEX item_category_listed; DROP INDEX item_is_low; DROP INDEX item_is_low_listed;
+      DROP INDEX item_archived; DROP INDEX balance_key; DROP INDEX balance_listed; ALTER TABLE item DROP COLUMN listed;
+      ALTER TABLE balance DROP COLUMN listed; ALTER TABLE balance DROP COLUMN key; DELETE FROM item_search;
+      DROP TABLE kind_movement;
       ALTER TABLE session DROP COLUMN source; DROP TABLE api_token; DROP TABLE audit; DROP TABLE user_location; DROP TABLE outbox;
       ALTER TABLE user DROP COLUMN throttle; ALTER TABLE user DROP COLUMN certificates_from; ALTER TABLE user DROP COLUMN limited;
       ALTER TABLE location DROP COLUMN archived_at; DROP INDEX item_category; ALTER TABLE item DROP COLUMN category_key;
@@ -106,6 +110,11 @@ describe('an sqlite store', () => {
     expect(await migrated.apiTokens()).toMatchObject([{ id: 't' }]);
     const moved = refusalOf(migrated.apply(countOf('Soap', 4, { ifSeq: 1 }), 1));
     expect(await moved).toMatchObject({ code: 'conflict', message: 'Stock moved since: +5 by anna at 00:00 UTC.' });
+    const stock = async (query: Partial<StockQuery>) =>
+      (await migrated.view({ scope: null, sort: '-quantity', limit: 9, ...query })).items.map(({ item }) => item);
+    expect(await stock({})).toEqual(['Soap', 'Towel']);
+    expect(await stock({ location: 'main', sort: '-name' })).toEqual(['Towel', 'Soap']);
+    expect(await stock({ search: 't' })).toEqual(['Towel']);
     expect(await migrated.apply(countOf('Soap', 4, { ifSeq: 2 }), 1)).toMatchObject([{ delta: -6000 }]);
     await migrated.close();
   });

@@ -29,6 +29,18 @@ export function parseStockCursor(cursor: string, sort: StockSort): StockPosition
   return { sort, item, quantity };
 }
 
+/** Where a page of a search that is not sorted ended: its last item. Only for who may know of all. */
+export function formatBroadCursor(id: number): string {
+  return encode(['search', id]);
+}
+
+/** The item that a page of such a search ended with; undefined for the cursor of another page. Failures: `bad-params`. */
+export function parseBroadCursor(cursor: string): number | undefined {
+  const fields = decode(cursor, 'view');
+  const [kind, id]: readonly unknown[] = Array.isArray(fields) ? fields : [];
+  return kind === 'search' && isSeq(id) ? id : undefined;
+}
+
 /** Where a page of `history` ended: its last movement. */
 export function formatHistoryCursor(seq: number): string {
   return encode(seq);

@@ -32,7 +32,10 @@ export interface MovementRow {
 
 /** The columns of a `MovementRow`, from movement and user. */
 export const movementColumns =
-  'movement.seq, at, kind, item, location, delta, balance, user.name AS user, note, operation, change, flags, undoes';
+  'movement.seq, at, movement.kind, item, location, delta, balance, user.name AS user, note, operation, change, flags, undoes';
+
+/** So many movements with one value are few enough to be looked through: a millisecond's work. */
+const rareMovements = 1000;
 
 /** As `Store.history`. */
 export function readHistory(database: Database, query: HistoryQuery): HistoryPage {
@@ -49,7 +52,7 @@ export function readHistory(database: Database, query: HistoryQuery): HistoryPag
 }
 
 /** Column by column, the value that is asked for; in a scope also the JSON of those that a location may have. */
-type Filter = IndexedColumn | 'kind' | 'scope';
+type Filter = IndexedColumn | 'scope';
 type Filters = ReadonlyMap<Filter, SQLInputValue>;
 
 function filtersOf(database: Database, { item, user, location, kind, scope }: HistoryQuery): Filters {
@@ -71,7 +74,7 @@ function findRows(
   before: number,
   limit: number,
 ): readonly MovementRow[] {
-  const column = [...filters.keys()].find(isColumn);
+  const column = rarest(database, filters, before);
   if (column === undefined && !filters.has('scope'))
     return selectRows(database, 'movement', filters, first, before, limit);
   const waiting = readIndexed(database) + 1;
@@ -108,7 +111,21 @@ function mergeLocations(
 }
 
 function isColumn(filter: Filter): filter is IndexedColumn {
-  return filter !== 'kind' && filter !== 'scope';
+  return filter !== 'scope';
+}
+
+/**
+ * The column by whose index least is looked through in vain: of several the one whose value is so rare that its
+ * thousandth movement, counted backwards, lies furthest back. Of a kind in a scope, the scope's own index has less.
+ */
+function rarest(database: Database, filters: Filters, before: number): IndexedColumn | undefined {
+  const columns = [...filters.keys()].filter(isColumn).filter((column) => column !== 'kind' || !filters.has('scope'));
+  if (columns.length < 2) return columns[0];
+  const farBack = columns.map((column) => {
+    const sql = `SELECT seq FROM ${movementIndexes[column]} WHERE ${column} = ? AND seq < ? ORDER BY seq DESC LIMIT 1 OFFSET ?`;
+    return database.get<{ seq: number }>(sql, filters.get(column) ?? null, before, rareMovements)?.seq ?? 0;
+  });
+  return columns[farBack.indexOf(Math.min(...farBack))];
 }
 
 /** Rows by way of `table`: an index, or the movements themselves, one by one. */

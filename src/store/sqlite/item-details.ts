@@ -3,7 +3,8 @@ import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
 import { readHistory } from './history.ts';
 import { itemIdOf } from './items.ts';
-import { type ItemRow, withLocations } from './stock-view.ts';
+import type { ItemRow } from './stock-select.ts';
+import { withLocations } from './stock-view.ts';
 
 /** As `Store.itemDetails`. */
 export function readItemDetails(database: Database, name: string, scope: Scope): ItemDetails {

@@ -81,7 +81,9 @@ function plan(database: Database, items: Items, { isNew, item: name, change }: I
 function writeFacts(database: Database, items: Items, { item, facts, lost, won }: Plan, at: number): void {
   const { name, unit, precision, sku, barcode, category, description, lowAt, archived } = facts;
   const key = canonicalKey(name);
+  // What is in the search index already is taken out, which costs as much as all the rest.
   if (item.id === 0) items.add(item);
+  else database.run('DELETE FROM item_search WHERE rowid = ?', item.id);
   database.run(
     `UPDATE item SET name = ?, key = ?, unit = ?, precision = ?, sku = ?, barcode = ?, category = ?, category_key = ?,
        description = ?, low_at = ?, archived_at = CASE WHEN ? THEN ifnull(archived_at, ?) END
@@ -100,6 +102,7 @@ function writeFacts(database: Database, items: Items, { item, facts, lost, won }
     at,
     item.id,
   );
+  if (key !== canonicalKey(item.name)) database.run('UPDATE balance SET key = ? WHERE item_id = ?', key, item.id);
   for (const old of lost) {
     database.run('DELETE FROM item_key WHERE key = ?', old);
     items.forgetKey(old);
@@ -107,7 +110,6 @@ function writeFacts(database: Database, items: Items, { item, facts, lost, won }
   for (const own of won) {
     database.run('INSERT INTO item_key (key, item_id) VALUES (?, ?) ON CONFLICT DO NOTHING', own, item.id);
   }
-  database.run('DELETE FROM item_search WHERE rowid = ?', item.id);
   database.run(
     'INSERT INTO item_search (rowid, name, sku, barcode, category, description) VALUES (?, ?, ?, ?, ?, ?)',
     item.id,

@@ -64,18 +64,11 @@ export class Items {
     return this.#byId.get(id) ?? this.#load(id);
   }
 
-  /** Gives a new item its id and its place in the namespace and the search index. */
+  /** Gives a new item its id and its place in the namespace. */
   add(item: StockedItem): void {
     const key = canonicalKey(item.name);
-    const row = this.#database.one<{ id: number }>(
-      'INSERT INTO item (name, key, unit) VALUES (?, ?, ?) RETURNING id',
-      item.name,
-      key,
-      defaultUnit,
-    );
-    this.#database.run('INSERT INTO item_key (key, item_id) VALUES (?, ?)', key, row.id);
-    this.#database.run('INSERT INTO item_search (rowid, name) VALUES (?, ?)', row.id, item.name);
-    item.id = row.id;
+    item.id = this.#database.insert('INSERT INTO item (name, key, unit) VALUES (?, ?, ?)', item.name, key, defaultUnit);
+    this.#database.run('INSERT INTO item_key (key, item_id) VALUES (?, ?)', key, item.id);
     this.#idByKey.set(key, item.id);
     this.#byId.set(item.id, item);
   }
@@ -104,14 +97,16 @@ export class Items {
   flush(): void {
     for (const [item, locations] of this.#dirty) {
       this.#database.run('UPDATE item SET total = ? WHERE id = ?', item.total, item.id);
+      const key = canonicalKey(item.name);
       for (const [location, seq] of locations) {
         this.#database.run(
-          `INSERT INTO balance (item_id, location_id, quantity, seq) VALUES (?, ?, ?, ?)
+          `INSERT INTO balance (item_id, location_id, quantity, seq, key) VALUES (?, ?, ?, ?, ?)
            ON CONFLICT DO UPDATE SET quantity = excluded.quantity, seq = excluded.seq`,
           item.id,
           location,
           item.balances.get(location) ?? 0,
           seq,
+          key,
         );
       }
     }

@@ -227,6 +227,33 @@ const migrations: readonly string[] = [
   -- With created_at, what waits is counted without reading the bodies.
   CREATE INDEX outbox_next ON outbox (webhook, next_at, number, created_at);
   CREATE INDEX outbox_created ON outbox (created_at);
+  -- The order in which view shows stock: quantities as of ledger.indexed, written by movement-index.ts, because indexes of
+  -- the quantities themselves would be written at every movement; and in each balance the key of its item.
+  ALTER TABLE item ADD COLUMN listed INTEGER NOT NULL DEFAULT 0;
+  UPDATE item SET listed = total;
+  CREATE INDEX item_listed ON item (listed, key) WHERE archived_at IS NULL;
+  CREATE INDEX item_category_listed ON item (category_key, listed, key)
+    WHERE archived_at IS NULL AND category_key IS NOT NULL;
+  CREATE INDEX item_is_low ON item (key) WHERE archived_at IS NULL AND listed <= low_at;
+  CREATE INDEX item_is_low_listed ON item (listed, key) WHERE archived_at IS NULL AND listed <= low_at;
+  CREATE INDEX item_archived ON item (archived_at) WHERE archived_at IS NOT NULL;
+  ALTER TABLE balance ADD COLUMN listed INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE balance ADD COLUMN key TEXT NOT NULL DEFAULT '';
+  UPDATE balance SET listed = quantity, key = (SELECT key FROM item WHERE id = item_id);
+  CREATE INDEX balance_key ON balance (location_id, key);
+  CREATE INDEX balance_listed ON balance (location_id, listed, key);
+  CREATE TABLE kind_movement (
+    kind TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (kind, seq)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO kind_movement SELECT kind, seq FROM movement, ledger WHERE seq <= indexed;
+  -- Made anew for the prefix of one letter, without which a search for one reads every word that begins so.
+  DROP TABLE item_search;
+  CREATE VIRTUAL TABLE item_search USING fts5 (
+    name, sku, barcode, category, description,
+    content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3'
+  );
+  INSERT INTO item_search (rowid, name, sku, barcode, category, description)
+  SELECT id, name, sku, barcode, category, description FROM item;
   `,
 ];
 

@@ -8,6 +8,7 @@ export const movementIndexes = {
   item_id: 'item_movement',
   user_id: 'user_movement',
   location_id: 'location_movement',
+  kind: 'kind_movement',
 } as const;
 
 export type IndexedColumn = keyof typeof movementIndexes;
@@ -46,5 +47,20 @@ export function indexMovements(database: Database, size: number): void {
     const sql = `INSERT INTO ${table} SELECT ${column}, seq FROM movement WHERE seq > ? ORDER BY ${column}, seq`;
     database.run(sql, indexed);
   }
+  listQuantities(database, indexed);
   database.run('UPDATE ledger SET indexed = ?', size);
+}
+
+/** Puts what was moved after a movement where it belongs in the orders by quantity. The balances must be in the file. */
+function listQuantities(database: Database, indexed: number): void {
+  database.run(
+    `UPDATE item SET listed = total
+     WHERE listed <> total AND id IN (SELECT item_id FROM movement WHERE seq > ?)`,
+    indexed,
+  );
+  database.run(
+    `UPDATE balance SET listed = quantity
+     WHERE listed <> quantity AND (item_id, location_id) IN (SELECT item_id, location_id FROM movement WHERE seq > ?)`,
+    indexed,
+  );
 }

@@ -1,28 +1,14 @@
-import type { SQLInputValue } from 'node:sqlite';
-import { Failure } from '../../model/failure.ts';
-import { canonicalKey } from '../../model/name.ts';
 import type { ItemStock, Location, StockQuery } from '../../model/stock.ts';
 import type { StockPage } from '../store.ts';
-import { formatStockCursor, parseStockCursor } from './cursor.ts';
+import { formatBroadCursor, formatStockCursor } from './cursor.ts';
 import type { Database } from './database.ts';
 import { itemIdOf } from './items.ts';
 import { readHead } from './ledger.ts';
 import { findLocation } from './locations.ts';
 import { lastSeqAt } from './movement-index.ts';
-
-/** An item's row, with how much of it there is in the places that are asked for. */
-export interface ItemRow {
-  readonly id: number;
-  readonly name: string;
-  readonly unit: string;
-  readonly precision: number;
-  readonly sku: string | null;
-  readonly barcode: string | null;
-  readonly category: string | null;
-  readonly description: string | null;
-  readonly low_at: number | null;
-  readonly quantity: number;
-}
+import { selectAt, selectByNameAt, selectByQuantityAt, selectInWholeStore } from './stock-order.ts';
+import { findBroadStart, selectBroadly } from './stock-search.ts';
+import { type ItemRow, orderOf, selectItems } from './stock-select.ts';
 
 interface BalanceRow {
   readonly item_id: number;
@@ -33,77 +19,47 @@ interface BalanceRow {
 /** As `Store.view`. Archived items are not shown. */
 export function viewStock(database: Database, query: StockQuery): StockPage {
   const location = query.location === undefined ? undefined : findLocation(database, query.location, query.scope);
-  const { sql, values } = select(database, query, location);
+  const ids = query.items?.map((name) => itemIdOf(database, name, query.scope));
+  const broadStart = findBroadStart(database, query);
   // One row more than asked tells whether there is a next page.
-  const rows = database.all<ItemRow>(sql, ...values, query.limit + 1);
+  const limit = query.limit + 1;
+  const rows =
+    broadStart === undefined
+      ? findRows(database, query, ids, location, limit)
+      : selectBroadly(database, query, ids, location, broadStart, limit);
   const page = rows.slice(0, query.limit);
   const last = rows.length > query.limit ? page.at(-1) : undefined;
+  const cursorOf = ({ id, name, quantity }: ItemRow) =>
+    broadStart === undefined ? formatStockCursor({ sort: query.sort, item: name, quantity }) : formatBroadCursor(id);
   return {
     items: withLocations(database, page, location ? [location.id] : query.scope),
-    cursor: last && formatStockCursor({ sort: query.sort, item: last.name, quantity: last.quantity }),
+    cursor: last && cursorOf(last),
     seq: query.scope === null ? readHead(database).size : lastSeqAt(database, query.scope),
+    isUnsorted: broadStart !== undefined,
   };
 }
 
-function isByName({ sort }: StockQuery): boolean {
-  return sort === 'name' || sort === '-name';
-}
-
-/** Every item with what there is of it in a scope: NULL if it never was there. A look into the index of the balances. */
-const itemsInScope = `
-  (SELECT item.*, (
-    SELECT sum(quantity) FROM balance
-    WHERE item_id = item.id AND location_id IN (SELECT value FROM json_each(?))
-  ) AS total_in_scope FROM item)`;
-
-/** The query in SQL. Its text is put together from constants only, so there are few; what the caller sent is bound. */
-function select(database: Database, query: StockQuery, location: Location | undefined) {
-  const conditions = ['item.archived_at IS NULL'];
-  const values: SQLInputValue[] = [];
-  const total = query.scope === null ? 'item.total' : 'item.total_in_scope';
-  const quantity = location ? 'balance.quantity' : total;
-  // CROSS keeps the items outside, in the order of their index, so that a page ends the search.
-  const join = location ? 'CROSS JOIN balance ON balance.item_id = item.id AND balance.location_id = ?' : '';
-  if (query.scope !== null) {
-    conditions.push('item.total_in_scope IS NOT NULL');
-    values.push(JSON.stringify(query.scope));
+/** The first rows in the order that is asked for, by the way that costs least. */
+function findRows(
+  database: Database,
+  query: StockQuery,
+  ids: readonly number[] | undefined,
+  location: Location | undefined,
+  limit: number,
+): readonly ItemRow[] {
+  const { scope, search, category, low, sort } = query;
+  const { isByName } = orderOf(sort);
+  if (ids || search !== undefined) return selectItems(database, query, ids, location, limit);
+  if (scope === null && !location) {
+    return isByName && !low
+      ? selectItems(database, query, ids, location, limit)
+      : selectInWholeStore(database, query, limit);
   }
-  if (location) values.push(location.id);
-  if (query.items) {
-    conditions.push('item.id IN (SELECT value FROM json_each(?))');
-    values.push(JSON.stringify(query.items.map((name) => itemIdOf(database, name, query.scope))));
-  }
-  if (query.search !== undefined) {
-    conditions.push('item.id IN (SELECT rowid FROM item_search WHERE item_search MATCH ?)');
-    values.push(formatMatch(query.search));
-  }
-  if (query.category !== undefined) {
-    conditions.push('item.category_key = ?');
-    values.push(canonicalKey(query.category));
-  }
-  if (query.low) conditions.push(`item.low_at IS NOT NULL AND ${total} <= item.low_at`);
-  const [order, after] = query.sort.startsWith('-') ? ['DESC', '<'] : ['ASC', '>'];
-  // By key and not by id among equals: ids are in the order in which the whole store came to know the items.
-  const columns = isByName(query) ? ['item.key'] : [quantity, 'item.key'];
-  if (query.cursor !== undefined) {
-    const last = parseStockCursor(query.cursor, query.sort);
-    conditions.push(`(${columns.join(', ')}) ${after} (${columns.map(() => '?').join(', ')})`);
-    values.push(...(isByName(query) ? [] : [last.quantity]), canonicalKey(last.item));
-  }
-  const sql = `
-    SELECT item.id, item.name, unit, precision, sku, barcode, category, description, low_at, ${quantity} AS quantity
-    FROM ${query.scope === null ? 'item' : `${itemsInScope} AS item`} ${join}
-    WHERE ${conditions.join(' AND ')}
-    ORDER BY ${columns.map((column) => `${column} ${order}`).join(', ')}
-    LIMIT ?`;
-  return { sql, values };
-}
-
-/** Every word as the beginning of one. Only letters, digits and marks get in, and quoted: nothing can be syntax. */
-function formatMatch(search: string): string {
-  const words = search.normalize('NFC').match(/[\p{L}\p{M}\p{N}]+/gu);
-  if (!words) throw new Failure('bad-params', 'search must contain a letter or a digit.');
-  return words.map((word) => `"${word}"*`).join(' ');
+  if (category !== undefined || low) return selectItems(database, query, ids, location, limit);
+  const places = location ? [location.id] : (scope ?? []);
+  const [only, ...others] = places;
+  if (only !== undefined && others.length === 0) return selectAt(database, query, only, limit);
+  return (isByName ? selectByNameAt : selectByQuantityAt)(database, query, places, limit);
 }
 
 /** The rows with what there is at each place; null: at all of them. */

@@ -61,7 +61,10 @@ export class Stock {
     const at = this.#ledger.timeFor(now);
     const user = this.#userName(intent.userId);
     return steps.map((step) => {
-      if (step.created) this.#items.add(step.item);
+      if (step.created) {
+        this.#items.add(step.item);
+        this.#database.run('INSERT INTO item_search (rowid, name) VALUES (?, ?)', step.item.id, step.item.name);
+      }
       this.#items.touch(step.item, step.location.id, this.#ledger.size + 1);
       const result = insertMovement(this.#database, this.#ledger, intent, id, user, step, at);
       if (step.low) this.#outbox.add(step, result, user);

@@ -1,0 +1,178 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, onTestFinished, test } from 'vitest';
+import { categoryOf, itemName, seriesItems, seriesName } from '../../scripts/made-store/catalogue.ts';
+import { makeStore } from '../../scripts/made-store/make.ts';
+import { appendLeaf, type Frontier, type LedgerRecord, leafHash, rootOf } from '../../src/model/ledger.ts';
+import { canonicalKey } from '../../src/model/name.ts';
+import { type ItemStock, movementKinds, type StockQuery, stockSorts } from '../../src/model/stock.ts';
+import { openStore } from '../../src/store/open.ts';
+import { sha256 } from '../../src/store/sqlite/ledger.ts';
+import { formatOperationId } from '../../src/store/sqlite/operation-id.ts';
+import type { Store } from '../../src/store/store.ts';
+import { startServer, temporaryFolder } from '../support/server.ts';
+import { enrollAdministrator, openAs } from '../support/wire-client.ts';
+import { refusalOf } from './contract.ts';
+import { editOf, intentOf, type Line } from './intent.ts';
+
+// Also where the orders of view are tried on more than a few items: on a store that was made.
+
+const until = Date.UTC(2026, 0, 1);
+
+async function make(items: number, movements: number): Promise<string> {
+  const path = join(await temporaryFolder(), 'made.db');
+  makeStore(path, { items, movements, until }, () => undefined);
+  return path;
+}
+
+function read<Row>(path: string, sql: string): readonly Row[] {
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    return database.prepare(sql).all() as unknown as readonly Row[]; // Of the columns that the query names.
+  } finally {
+    database.close();
+  }
+}
+
+test('a store that was made is served: its people, its stock and its history are there, and it goes on', async () => {
+  const server = await startServer({ flags: { store: `sqlite:${await make(1100, 3000)}` } });
+  const { accessToken } = await enrollAdministrator(server);
+  const client = await openAs(server, accessToken);
+  const ask = async (method: string, params: unknown) => (await client.ask(method, params))?.result;
+  const people = await ask('user.list', {});
+  expect(people?.['users']).toEqual(expect.arrayContaining([expect.objectContaining({ user: 'limited1' })]));
+  const found = await ask('view', { search: seriesName(2) });
+  expect(found?.['items']).toHaveLength(1100 - 2 * seriesItems);
+  expect(found).not.toHaveProperty('unsorted');
+  expect(await ask('view', { search: '2', limit: 1 })).toMatchObject({
+    items: [{ item: itemName(0) }],
+    unsorted: true,
+  });
+  expect(await ask('view', { items: ['2000000000053'] })).toMatchObject({ items: [{ item: itemName(5) }], seq: 3000 });
+  expect(await ask('view', { location: 'attic' })).toMatchObject({ items: [{ item: itemName(0) }] });
+  const { movements } = (await ask('history', { limit: 1 })) ?? {};
+  expect(movements).toMatchObject([{ seq: 3000 }]);
+  const add = { item: itemName(5), quantity: 1, operation: '019b0000-0000-7000-8000-000000000001' };
+  expect(await ask('add', add)).toMatchObject({ seq: 3001 });
+});
+
+test('a store that was made is true: its root is that of its records, its balances are the sums of its movements', async () => {
+  const path = await make(500, 4000);
+  type Columns = Record<string, string & number> & { readonly operation: Uint8Array };
+  const rows = read<Columns>(
+    path,
+    'SELECT movement.*, name AS user FROM movement JOIN user ON id = user_id ORDER BY seq',
+  );
+  let frontier: Frontier = [];
+  const sums = new Map<string, number>();
+  for (const [at, row] of rows.entries()) {
+    const record = {
+      ...{ at: row['at'], balance: row['balance'], change: JSON.parse(row['change'] ?? 'null') },
+      ...{ credential: row['credential'], delta: row['delta'], item: row['item'], itemId: row['item_id'] },
+      ...{ kind: movementKinds.find((kind) => kind === row['kind']) ?? 'add', location: row['location'] },
+      ...{ locationId: row['location_id'], note: row['note'], operation: formatOperationId(row.operation) },
+      ...{ seen: row['seen'], seq: row['seq'], source: row['source'], undoes: row['undoes'], user: row['user'] },
+    };
+    const leaf = leafHash(record as unknown as LedgerRecord, sha256); // STRICT tables hold what they declare.
+    expect(Buffer.compare(leaf, row['hash'] as unknown as Uint8Array)).toBe(0); // As above.
+    frontier = appendLeaf(frontier, at, leaf, sha256);
+    if (row['kind'] === 'item') continue;
+    const place = `${row['item_id']} ${row['location_id']}`;
+    sums.set(place, (sums.get(place) ?? 0) + Number(row['delta']));
+    expect(row['balance']).toBe(sums.get(place));
+  }
+  expect(new Set(rows.map((row) => row['kind']))).toEqual(new Set(['item', 'add', 'take', 'count', 'move']));
+  const store = await openStore(`sqlite:${path}`, { exclusive: true });
+  const head = await store.head();
+  await store.close();
+  expect(head.size).toBe(4000);
+  expect(Buffer.compare(head.root, rootOf(frontier, sha256))).toBe(0);
+  const balances = read<{ place: string; quantity: number }>(
+    path,
+    "SELECT item_id || ' ' || location_id AS place, quantity FROM balance",
+  );
+  expect(new Map(balances.map(({ place, quantity }) => [place, quantity]))).toEqual(sums);
+  const totals = 'SELECT id FROM item WHERE total <> (SELECT sum(quantity) FROM balance WHERE item_id = id)';
+  expect(read(path, totals)).toEqual([]);
+});
+
+/** The names on all pages. */
+async function namesOf(store: Store, query: Partial<StockQuery>): Promise<readonly string[]> {
+  const names: string[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await store.view({ scope: null, sort: 'name', limit: 37, ...query, cursor });
+    names.push(...page.items.map(({ item }) => item));
+    cursor = page.cursor;
+    if (cursor === undefined) return names;
+  }
+}
+
+test('every order of view is what sorting everything would give, with movements that are indexed and some that wait', async () => {
+  const path = await make(900, 5000);
+  const store = await openStore(`sqlite:${path}`, { exclusive: true });
+  onTestFinished(() => store.close());
+  // Much moves to where it was not listed: to the front, to the end, to places where the item never was, and away.
+  for (let item = 0; item < 300; item += 3) {
+    const line: Line = [itemName(item), 1 + ((item * 7919) % 1000), item % 2 === 0 ? 'main' : 'shelf-03'];
+    await store.apply(intentOf('add', [line]), until);
+  }
+  await store.editItem(editOf(itemName(3), { name: 'Zzz renamed' }), until);
+  await store.editItem(editOf(itemName(9), { lowAt: 1e9 }), until);
+  const places = new Map((await store.locations(null)).map(({ id, name }) => [name, id]));
+  const scopeOf = (...names: readonly string[]) => names.map((name) => places.get(name) ?? 0);
+  const wholes = [
+    { scope: null },
+    { scope: null, location: 'main' },
+    { scope: null, location: 'shelf-03' },
+    { scope: scopeOf('shelf-03') },
+    { scope: scopeOf('main', 'shelf-03', 'attic') },
+    { scope: scopeOf('main', 'shelf-03'), location: 'main' },
+  ];
+  for (const whole of wholes) {
+    const { items } = await store.view({ sort: 'name', limit: 10_000, ...whole });
+    expect(items.length).toBeGreaterThan(20);
+    const sign = { name: 1, '-name': -1, quantity: 1, '-quantity': -1 } as const;
+    for (const sort of stockSorts) {
+      const byName = (a: ItemStock, b: ItemStock) => (canonicalKey(a.item) < canonicalKey(b.item) ? -1 : 1);
+      const order = (a: ItemStock, b: ItemStock) =>
+        sign[sort] * (sort.endsWith('quantity') ? a.quantity - b.quantity || byName(a, b) : byName(a, b));
+      const sorted = (fits: (item: ItemStock) => boolean) =>
+        items
+          .filter(fits)
+          .sort(order)
+          .map(({ item }) => item);
+      expect(await namesOf(store, { ...whole, sort }), `${JSON.stringify(whole)} ${sort}`).toEqual(sorted(() => true));
+      const category = categoryOf(7);
+      expect(await namesOf(store, { ...whole, sort, category })).toEqual(sorted((item) => item.category === category));
+      if (whole.location !== undefined) continue; // What is low is so everywhere.
+      const low = sorted(({ quantity, lowAt }) => lowAt !== null && quantity <= lowAt);
+      expect(await namesOf(store, { ...whole, sort, low: true })).toEqual(low);
+    }
+  }
+});
+
+test('a search that finds too much to be sorted shows items as they were added, says so, and pages on', async () => {
+  const store = await openStore(`sqlite:${await make(1200, 3000)}`, { exclusive: true });
+  onTestFinished(() => store.close());
+  const query = { scope: null, sort: '-quantity', limit: 700, search: '2' } as const; // As all barcodes begin.
+  const all = Array.from({ length: 1200 }, (_, item) => itemName(item));
+  const first = await store.view(query);
+  expect(first).toMatchObject({ isUnsorted: true, items: all.slice(0, 700).map((item) => ({ item })) });
+  const second = await store.view({ ...query, cursor: first.cursor });
+  expect(second).toMatchObject({ isUnsorted: true, cursor: undefined });
+  expect(second.items.map(({ item }) => item)).toEqual(all.slice(700));
+  const shelf = await namesOf(store, { search: '2', location: 'shelf-03' });
+  expect(shelf.length).toBeGreaterThan(20);
+  expect(shelf).toEqual(all.filter((name) => shelf.includes(name)));
+
+  // A page that was sorted has no next one in another order, and somebody limited never learns in what order items came.
+  const { cursor } = await store.view({ ...query, search: 'blue', limit: 1 });
+  const mixed = refusalOf(store.view({ ...query, cursor }));
+  expect(await mixed).toMatchObject({ code: 'bad-params', message: 'The search finds more than 1,000 items by now.' });
+  const scoped = await store.view({ ...query, sort: 'name', scope: [1, 2, 3] });
+  const names = scoped.items.map(({ item }) => canonicalKey(item));
+  expect({ names, isUnsorted: scoped.isUnsorted }).toEqual({ names: names.toSorted(), isUnsorted: false });
+  const foreign = refusalOf(store.view({ ...query, scope: [1], cursor: first.cursor }));
+  expect(await foreign).toMatchObject({ code: 'bad-params' });
+  expect(await store.view({ ...query, search: seriesName(0) })).toMatchObject({ isUnsorted: false });
+});
