@@ -56,19 +56,28 @@ function environmentTable(): string {
   return formatTable(['variable', 'option', 'meaning'], rows);
 }
 
+/** The commands of the client's own that ask others, by which they can be run. */
+const askedBy: Readonly<Record<string, string>> = { export: 'view', import: 'import.begin' };
+
 function commandRows(program: Command, path: readonly string[]): string[][] {
   return program.commands.flatMap((command) => {
     const words = [...path, command.name()];
-    if (command.commands.length > 0) return commandRows(command, words);
-    const usage = command.registeredArguments.map((argument) => {
-      const word = argument.variadic ? `${argument.name()}...` : argument.name();
-      return argument.required ? `<${word}>` : `[${word}]`;
-    });
-    const permission = findCommand(words.join('.'))?.permission;
-    const isRole = permission !== undefined && permission !== 'anyone' && permission !== 'principal';
-    const who = isRole ? rolesWith(permission).join(', ') : 'anyone';
-    return [[`\`${[...words, ...usage].join(' ')}\``, command.description(), who]];
+    if (command.commands.length === 0) return [commandRow(command, words)];
+    const own = command.registeredArguments.length > 0 ? [commandRow(command, words)] : [];
+    return [...own, ...commandRows(command, words)];
   });
+}
+
+function commandRow(command: Command, words: readonly string[]): string[] {
+  const usage = command.registeredArguments.map((argument) => {
+    const word = argument.variadic ? `${argument.name()}...` : argument.name();
+    return argument.required ? `<${word}>` : `[${word}]`;
+  });
+  const name = words.join('.');
+  const permission = findCommand(askedBy[name] ?? name)?.permission;
+  const isRole = permission !== undefined && permission !== 'anyone' && permission !== 'principal';
+  const who = isRole ? rolesWith(permission).join(', ') : 'anyone';
+  return [`\`${[...words, ...usage].join(' ')}\``, command.description(), who];
 }
 
 function example(name = 'example'): string {

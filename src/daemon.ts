@@ -41,6 +41,7 @@ import { ensureCertificates } from './pki/issue.ts';
 import { LiveCertificates } from './pki/live-certificates.ts';
 import { loadServerCertificates, type ServerCertificates } from './pki/server-certificates.ts';
 import { AuditLog } from './server/audit-log.ts';
+import { ImportRunner } from './server/import-runner.ts';
 import { Listener } from './server/listen.ts';
 import { type Logger, openLog } from './server/log.ts';
 import { openStore } from './store/open.ts';
@@ -109,6 +110,8 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
       (error) => log.error({ err: error }, 'cannot audit'),
     );
     opened.defer(() => audit.close());
+    const imports = new ImportRunner(store, now, log);
+    opened.defer(() => imports.close());
     const keys = await LiveKeyRing.open(keyFile(config), now, {
       onProblem,
       onChange(kid) {
@@ -180,6 +183,7 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
         clock.follow();
         return reloadAll(certificates, keys, reloadSettings);
       },
+      rollImports: () => imports.wake(),
     };
     const services = { store, auth, identify, log, audit, server, metrics };
     let ops: OpsServer | undefined;

@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import { makeServerCertificates } from '../../src/pki/issue.ts';
 import { measureAdd } from './add.ts';
 import { measureGrowth } from './growth.ts';
+import { measureImport } from './import.ts';
 import { formatTable, openProgress, type Row } from './measurement.ts';
 import { programs } from './secure-inv-peer.ts';
 import { measureView } from './view.ts';
@@ -20,6 +21,7 @@ Options:
   --seconds N    how long a round of adds lasts (default 3)
   --only WHAT    add: durable adds over TLS, against Redis if redis-server is installed
                  view: secure-inv view as a whole process, against a bare script
+                 import: how long adds of others take while 100,000 rows come in, against quiet
                  growth: a store of 1,000,000 items and 5,000,000 movements, against one of 1,000 and 5,000;
                  only if it is asked for: it takes some minutes and 6 GB in the folder for temporary files
   --made FOLDER  growth: the large store, as make-store has made it, instead of a new one; it is copied
@@ -61,9 +63,10 @@ async function measure(workspace: Workspace, order: Order): Promise<void> {
   const certs = join(workspace.folder, 'certs');
   await makeServerCertificates(certs, { hosts: [] });
   const rows: Row[] = [];
-  const { only = 'add and view' } = order;
+  const { only = 'add, view and import' } = order;
   if (only.includes('add')) rows.push(...(await measureAdd(workspace, certs, order, progress)));
   if (only.includes('view')) rows.push(...(await measureView(workspace, certs, order, progress)));
+  if (only.includes('import')) rows.push(...(await measureImport(workspace, certs, order, progress)));
   if (only === 'growth') rows.push(...(await measureGrowth(workspace, certs, order, progress)));
   progress.say(`Node.js ${process.versions.node}, ${availableParallelism()} cores.`);
   process.stdout.write(formatTable(rows));

@@ -41,6 +41,7 @@ export interface Inventory extends Methods<''> {
   readonly user: Methods<'user.'>;
   readonly item: Methods<'item.'>;
   readonly location: Methods<'location.'>;
+  readonly import: Methods<'import.'>;
   readonly server: Methods<'server.'>;
   /**
    * The movements as they happen, or from one on: each once and in order, however often the connection is lost and made

@@ -10,6 +10,13 @@ export function checkParams(command: Command, params: unknown): Record<string, u
   throw new Failure('bad-params', quotable(explain(checked.issues[0])));
 }
 
+/** All that is wrong with a value, in sentences with the field that each is about; empty when nothing is. */
+export function problemsIn(schema: v.GenericSchema, value: unknown): readonly { field: string; problem: string }[] {
+  const checked = v.safeParse(schema, value);
+  const issues = checked.success ? [] : checked.issues;
+  return issues.map((issue) => ({ field: v.getDotPath(issue) ?? '', problem: quotable(explain(issue)) }));
+}
+
 /**
  * What a server sent, checked by the schema of its command: it may be of another version, or hostile. Failures:
  * `bad-frame`.

@@ -47,6 +47,8 @@ export interface ServerFacts {
   readonly state: () => Promise<ServerState>;
   /** Takes up changed files now. Failures: `conflict` naming what is wrong; what was in use stays. */
   readonly reload: () => Promise<Reloaded>;
+  /** Has the server go on with the imports that were accepted. */
+  readonly rollImports: () => void;
 }
 
 /** What changes while a server runs. */

@@ -197,8 +197,8 @@ export const grant = v.object({
 });
 export const user = v.object({ user: v.string(), role: v.string() });
 /** Shown inside a command to paste into a shell: a server that is not ours must not put a quote there. */
-const code = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{22}$/));
-export const invitation = v.object({ user: v.string(), role: v.string(), code, expiresAt: v.string() });
+const enrolmentCode = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{22}$/));
+export const invitation = v.object({ user: v.string(), role: v.string(), code: enrolmentCode, expiresAt: v.string() });
 
 /** The locations that somebody is limited to, for people; null: not limited. */
 export function renderPlaces(locations: readonly string[] | undefined): string {

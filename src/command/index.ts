@@ -9,6 +9,10 @@ import { defineDiscover } from './discover.ts';
 import { enroll } from './enroll.ts';
 import { hello } from './hello.ts';
 import { history } from './history.ts';
+import { importAccept } from './import/accept.ts';
+import { importBegin } from './import/begin.ts';
+import { importPage } from './import/page.ts';
+import { importStatus } from './import/status.ts';
 import { itemAdd } from './item/add.ts';
 import { itemArchive } from './item/archive.ts';
 import { itemEdit } from './item/edit.ts';
@@ -61,6 +65,10 @@ const table = [
   itemRename,
   itemArchive,
   itemRestore,
+  importBegin,
+  importPage,
+  importAccept,
+  importStatus,
   locationAdd,
   locationList,
   locationRename,

@@ -26,6 +26,25 @@ export const undoOwnMinutes = 15;
 /** So many movements are told to a counter whose stock moved meanwhile: enough to know whom to ask. */
 export const movedSinceMax = 3;
 
+/** A spreadsheet has at most 1,048,576 rows; so many staged rows of a user are a hundred megabytes or two. */
+export const importRowsMax = 1_000_000;
+/** The largest file that a client takes into memory as a whole. */
+export const importFileBytesMax = 64 * 1024 * 1024;
+/** One page of staged rows; a row with every field as long as it may be has a kilobyte. */
+export const importPageRowsMax = 1000;
+export const importPageBytesMax = 1024 * 1024;
+/** Whoever corrects a file reads a page of problems, not all of a million. */
+export const importProblemsMax = 1000;
+/** What nobody accepted within this time after its last page is forgotten: its client has ended. */
+export const importStagedMinutes = 60;
+/** One commit of an accepted import (stock.md), if it is not ended earlier by its time. */
+export const importCommitRowsMax = 1000;
+/** So long others wait at least for a slice of an import, and for one of an accepted import as long as for a commit. */
+export const importSliceMilliseconds = 1;
+/** On a disk or a machine whose commits take longer than this, an import is not to make it worse. */
+export const importSliceMillisecondsMax = 4;
+export const importNameCharactersMax = 128;
+
 /** Pages: a screenful by default, and never so many rows that one read delays everyone. */
 export const pageRowsDefault = 100;
 export const pageRowsMax = 1000;

@@ -8,6 +8,7 @@ export type Permission =
   | 'stock:count'
   /** Undo what others did, and what was done long ago; one's own last minutes need only `stock:write`. */
   | 'stock:undo'
+  | 'stock:import'
   | 'item:write'
   | 'user:write'
   | 'audit:read'
@@ -19,12 +20,13 @@ export const roles = {
   viewer: ['stock:read'],
   auditor: ['stock:read', 'audit:read', 'server:read'],
   clerk: ['stock:read', 'stock:write'],
-  manager: ['stock:read', 'stock:write', 'stock:count', 'stock:undo', 'item:write'],
+  manager: ['stock:read', 'stock:write', 'stock:count', 'stock:undo', 'stock:import', 'item:write'],
   admin: [
     'stock:read',
     'stock:write',
     'stock:count',
     'stock:undo',
+    'stock:import',
     'item:write',
     'user:write',
     'audit:read',

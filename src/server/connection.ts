@@ -1,9 +1,12 @@
 import type { TLSSocket } from 'node:tls';
 import type { WatchWish } from '../command/command.ts';
+import { importBegin } from '../command/import/begin.ts';
+import { importPage } from '../command/import/page.ts';
 import { Failure, failures } from '../model/failure.ts';
 import {
   enrolmentSecondsMax,
   idleSecondsMax,
+  importPageBytesMax,
   lineBytesMax,
   lineBytesMaxBeforeLogin,
   loginSecondsMax,
@@ -13,6 +16,7 @@ import {
   unreadReplyBytesMaxBeforeLogin,
   unreadReplySecondsMax,
 } from '../model/limits.ts';
+import { may } from '../model/user.ts';
 import { LineDecoder } from '../wire/frame.ts';
 import { formatReply, parseRequest, type Reply, type Request } from '../wire/message.ts';
 import { type Caller, dispatch, type Services, weightOf } from './dispatch.ts';
@@ -43,6 +47,7 @@ export class Connection {
   #lastWord: Failure | undefined;
   /** The peer will ask no more, and still reads: `printf … | openssl s_client` does. */
   #isHalfClosed = false;
+  #hasBegunImport = false;
   #deadline: NodeJS.Timeout | undefined;
   #deadlineSeconds = 0;
   #unreadSince: NodeJS.Timeout | undefined;
@@ -211,8 +216,10 @@ export class Connection {
 
   #nextRequest(): Request | undefined {
     try {
-      const line = this.#decoder.next(this.isLoggedIn ? lineBytesMax : lineBytesMaxBeforeLogin);
-      return line && parseRequest(line);
+      const line = this.#decoder.next(this.#lineMax);
+      const request = line && parseRequest(line);
+      if (!line || line.length <= lineBytesMax || request?.method === importPage.name) return request;
+      throw new Failure('bad-frame', `A line may be at most ${lineBytesMax} bytes.`);
     } catch (error) {
       // Where one line ends and the next begins is no longer certain, so there is nothing to go on with.
       if (error instanceof Failure) this.refuse(error);
@@ -227,6 +234,7 @@ export class Connection {
     void dispatch(request, this.#caller, this.#services).then((reply) => {
       this.#inFlight -= weight;
       this.#send(reply);
+      if (request.method === importBegin.name && 'result' in reply) this.#hasBegunImport = true;
       this.#setDeadline();
       this.#beginWatch();
       if (this.#mustEnd(reply)) return this.#end();
@@ -315,6 +323,14 @@ export class Connection {
 
   get #inFlightMax(): number {
     return this.isLoggedIn ? requestsInFlightMax : 1;
+  }
+
+  /** Long lines are for who may import, and has begun to; that is asked only when so much has come that it matters. */
+  get #lineMax(): number {
+    if (!this.isLoggedIn) return lineBytesMaxBeforeLogin;
+    if (!this.#hasBegunImport || this.#decoder.held <= lineBytesMax) return lineBytesMax;
+    const principal = this.#caller.identity.known();
+    return principal && may(principal, 'stock:import') ? importPageBytesMax : lineBytesMax;
   }
 
   get #unreadMax(): number {

@@ -4,10 +4,11 @@ import type { PresentedCertificate } from '../auth/certificate.ts';
 import type { Identity } from '../auth/identity.ts';
 import { checkParams } from '../command/check.ts';
 import type { Call, Command, ServerFacts } from '../command/command.ts';
+import { importPage } from '../command/import/page.ts';
 import { commands, findCommand } from '../command/index.ts';
 import { closest } from '../model/closest.ts';
 import { Failure } from '../model/failure.ts';
-import { pageRowsDefault, pageRowsMax, rowsPerRequest } from '../model/limits.ts';
+import { pageRowsDefault, pageRowsMax, requestsInFlightMax, rowsPerRequest } from '../model/limits.ts';
 import { assertMay } from '../model/user.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import type { Store } from '../store/store.ts';
@@ -80,6 +81,8 @@ async function answer(
 /** How many of the requests that may be in flight this one counts for: its rows wait in memory until they are read. */
 export function weightOf({ method, params }: Request): number {
   const { items, limit, lines } = params;
+  // Nothing is read behind a page, which may be as long as 16 other lines together.
+  if (method === importPage.name) return requestsInFlightMax;
   if (Array.isArray(lines)) return Math.max(1, Math.ceil(lines.length / rowsPerRequest));
   if (findCommand(method)?.permission !== 'stock:read') return 1;
   const asked = Array.isArray(items) ? items.length : pageRowsMax;

@@ -1,4 +1,12 @@
 import type { AuditEntry, AuditQuery, AuditRecord, RefusalCount } from '../model/audit.ts';
+import type {
+  ImportAcceptance,
+  Importer,
+  ImportIntent,
+  ImportProblem,
+  ImportRow,
+  ImportStatus,
+} from '../model/import.ts';
 import type { ItemDetails, ItemEdit, ItemIntent } from '../model/item.ts';
 import type { LowStockNews } from '../model/low-stock.ts';
 import type {
@@ -128,6 +136,21 @@ export interface LedgerHead {
   readonly frontier: readonly Uint8Array[];
 }
 
+/** What a look at some of an import's rows found. */
+export interface ImportCheck {
+  /** The row to go on with; null when all were looked at. */
+  readonly next: number | null;
+  readonly problems: readonly ImportProblem[];
+}
+
+/** What a slice of work on the accepted imports came to. */
+export interface ImportSlice {
+  /** There is more to do at once. */
+  readonly more: boolean;
+  /** An import that cannot go on now. */
+  readonly stopped: { readonly import: number; readonly problem: ImportProblem } | null;
+}
+
 /**
  * What survives a restart. Every method states one intent and is atomic: it happened as a whole and is on disk when the
  * promise resolves, or nothing happened. Intents that arrive while a commit runs share the next one, and one refused
@@ -137,7 +160,8 @@ export interface LedgerHead {
  * A scope that is not null makes an answer, or a refusal, what it would be if nothing had ever happened at any other
  * location, nor any other location existed. What shines through: sequence numbers have gaps, an operation that was also
  * elsewhere cannot be undone, and an item that `apply` makes visible has the name, the precision and the threshold that
- * it was given elsewhere, may be archived, and may have as many elsewhere as an item may have.
+ * it was given elsewhere, may be archived, and may have as many elsewhere as an item may have. Nor may it be made while an
+ * import is counted that makes it.
  */
 export interface Store {
   /** Names this store, and so the issuer of its tokens; made when the store is created. */
@@ -178,6 +202,43 @@ export interface Store {
    */
   movementsAfter(query: WatchQuery): Promise<WatchPage>;
   head(): Promise<LedgerHead>;
+
+  // An import is staged page by page, looked at as a whole and accepted; then it is rolled forward slice by slice, each
+  // one a short part of a commit, so that nobody waits for a file. What is of another user is not there. What would make
+  // a row of an accepted one fail is `busy` until all are counted: `apply`, `editItem`, `renameLocation`,
+  // `archiveLocation`, and `checkImport` and `acceptImport` of another one.
+
+  /**
+   * Begins an import, which is forgotten when it is not accepted in time; the user's oldest are, when there is too much.
+   * Failures: `conflict` when this very file was imported before.
+   */
+  beginImport(intent: ImportIntent, now: number): Promise<number>;
+  /**
+   * Stages the rows of a page; a page that is there already changes nothing. Pages count from 0. Returns how many rows
+   * are staged. Failures: `not-found`, `bad-params` for a page out of turn and for more rows than were announced.
+   */
+  stageRows(
+    importer: Importer,
+    importId: number,
+    page: number,
+    rows: readonly ImportRow[],
+    now: number,
+  ): Promise<number>;
+  /**
+   * Looks at some rows of a whole import, from row 0 and then from where the last look ended. Failures: `not-found`,
+   * `conflict` (not all rows are staged), `busy` while another import is looked at or when it must begin again.
+   */
+  checkImport(importer: Importer, importId: number, from: number): Promise<ImportCheck>;
+  /**
+   * Accepts a staged or stopped import whose rows were all looked at and have no problem; one that is accepted already
+   * stays so. Failures: `not-found`, `conflict` as `beginImport`, `busy` when it must be looked at again.
+   */
+  acceptImport(acceptance: ImportAcceptance, importId: number, now: number): Promise<ImportStatus>;
+  /** Who is not limited may look at everybody's. Failures: `not-found`. */
+  importStatus(importer: Importer, importId: number): Promise<ImportStatus>;
+  /** Counts some rows of the import that was accepted first, or tidies up. */
+  rollImports(now: number): Promise<ImportSlice>;
+
   /** The locations in the order in which they were added, without the archived ones. */
   locations(scope: Scope): Promise<readonly Location[]>;
   /** Brings an archived location back. Failures: `conflict` when one has this name, however it is spelled. */

@@ -33,6 +33,11 @@ export class LineDecoder {
     this.#end += chunk.length;
   }
 
+  /** How many bytes are held: no line among them is longer. */
+  get held(): number {
+    return this.#end - this.#start;
+  }
+
   /**
    * The next whole line without its newline: a view that is good until the next `push`. Undefined when there is none.
    * Throws `bad-frame` when the line, whole or not, has more than `bytesMax` bytes.

@@ -6,6 +6,7 @@ import type { Failure } from '../../src/model/failure.ts';
 import type { Store } from '../../src/store/store.ts';
 import { accountContract } from './account-contract.ts';
 import { feedContract } from './feed-contract.ts';
+import { importContract } from './import-contract.ts';
 import { intentOf, note } from './intent.ts';
 import { itemContract } from './item-contract.ts';
 import { ledgerContract } from './ledger-contract.ts';
@@ -60,6 +61,7 @@ export function storeContract(name: string, open: OpenStore): void {
     scopeContract(get);
     itemContract(get);
     feedContract(get);
+    importContract(get);
   });
 }
 

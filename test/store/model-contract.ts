@@ -5,7 +5,7 @@ import { countOf, intentOf, type Line, moveOf, note, undoOf } from './intent.ts'
 import { wholeHistory } from './ledger-contract.ts';
 
 /** mulberry32: the same numbers for the same seed, so that a failing run can be repeated. */
-function randomFrom(seed: number): (below: number) => number {
+export function randomFrom(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
     state = (state + 0x6d2b79f5) | 0;

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { Failure, type FailureDetails } from '../../src/model/failure.ts';
+import type { ImportProblem, ImportRow } from '../../src/model/import.ts';
 import {
   type HistoryQuery,
   type Movement,
@@ -20,6 +21,7 @@ import { GroupCommit } from '../../src/store/sqlite/group-commit.ts';
 import type { Method, Methods } from '../../src/store/sqlite/message.ts';
 import { movementIndexes } from '../../src/store/sqlite/movement-index.ts';
 import { openStoreFiles } from '../../src/store/sqlite/store-files.ts';
+import type { ImportCheck, StockPage } from '../../src/store/store.ts';
 import { countOf, editOf, intentOf, moveOf, note, undoOf } from './intent.ts';
 import { type Everything, type Known, modelHistory, modelSeq, modelView } from './scope-model.ts';
 
@@ -88,6 +90,7 @@ const worlds = fc.record({
   indexed: fc.nat(40),
   views: often(viewQuery, 8),
   histories: often(historyQuery, 8),
+  imported: fc.array(line, { maxLength: 6 }),
 });
 
 /** The store as its worker runs it, here without a thread and a disk that is waited for: a hundred worlds take a while. */
@@ -366,10 +369,61 @@ class Pair {
     return { told, expected };
   }
 
+  /** What clara is told of a file that she imports, in both, and what is there when it could be. */
+  import(rows: readonly ImportRow[]) {
+    const told = importInto(this.whole, rows, this.scope);
+    const expected = importInto(this.twin, rows, null);
+    // There, where nothing else is, somebody who is not limited is also told how to make a location.
+    return { told, expected: expected.map((problem) => ({ ...problem, fix: problem.fix.replace(/ Add it: .*/, '') })) };
+  }
+
   close(): void {
     this.whole.close();
     this.twin.close();
   }
+}
+
+/** Clara imports these rows; the problems that are in the way. */
+function importInto(world: World, rows: readonly ImportRow[], scope: Scope): readonly ImportProblem[] {
+  const importer = { userId: clara + 1, scope };
+  const digest = new Uint8Array(32);
+  const id = world.call('beginImport', { name: null, digest, rows: rows.length, again: false, ...importer }, 1);
+  world.call('stageRows', importer, id, 0, rows, 1);
+  const problems: ImportProblem[] = [];
+  for (let from: number | null = 0; from !== null; ) {
+    const slice: ImportCheck = world.call('checkImport', importer, id, from);
+    problems.push(...slice.problems);
+    from = slice.next;
+  }
+  if (problems.length > 0) return problems;
+  world.call('acceptImport', { ...importer, credential: 'session:test', source: '127.0.0.1' }, id, 1);
+  while (world.call('rollImports', 1).more);
+  expect(world.call('importStatus', importer, id)).toMatchObject({ state: 'done', done: rows.length });
+  return problems;
+}
+
+function checkImport(pair: Pair, lines: readonly Drawn<typeof line>[], known: readonly Known[]): void {
+  // That an item which is known elsewhere is archived shines through, as for an add.
+  const open = lines.filter(({ item }) => !known[items.indexOf(item)]?.isArchived);
+  if (open.length === 0) return;
+  const rows = open.map(({ item, place, pieces }, at) => {
+    return { line: at + 2, item, location: place, quantity: pieces * 1000, about: {}, note: null };
+  });
+  const before = pair.whole.call('head').size;
+  const { told, expected } = pair.import(rows);
+  expect(told).toEqual(expected);
+  const { movements } = pair.whole.call('history', { scope: null, limit: 1000 });
+  const made = movements.filter(({ seq }) => seq > before);
+  expect(made).toHaveLength(told.length > 0 ? 0 : rows.length);
+  expect(made.every(({ location }) => pair.permitted.includes(location))).toBe(true);
+  pair.seqs.push(...made.map(({ seq }) => seq).toReversed());
+  const shown = pair.view({ sort: 'name', limit: 100 });
+  // What else is known of an item that appears shines through, too.
+  const stock = (pages: readonly Pick<StockPage, 'items'>[] | Refusal) =>
+    'code' in pages
+      ? pages
+      : pages.flatMap(({ items: all }) => all.map(({ item, locations }) => ({ item, locations })));
+  expect(stock(shown.told)).toEqual(stock(shown.expected));
 }
 
 function checkView(pair: Pair, everything: Everything, rights: Rights, query: Drawn<typeof viewQuery>): void {
@@ -410,7 +464,7 @@ test('somebody limited is told what they would be told if there were nothing els
   const folder = await mkdtemp(join(tmpdir(), 'scope-'));
   onTestFinished(() => rm(folder, { recursive: true }));
   let run = 0;
-  const check = ({ permitted, acts, facts, indexed, views, histories }: Drawn<typeof worlds>) => {
+  const check = ({ permitted, acts, facts, indexed, views, histories, imported }: Drawn<typeof worlds>) => {
     const pair = new Pair(join(folder, String(run++)), permitted);
     try {
       for (const [n, each] of acts.entries()) {
@@ -431,6 +485,8 @@ test('somebody limited is told what they would be told if there were nothing els
         const { told, expected } = pair.feed(after, 3);
         expect(told).toEqual(expected);
       }
+      // Last, because it is something new.
+      checkImport(pair, imported, facts);
     } finally {
       pair.close();
     }

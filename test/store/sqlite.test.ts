@@ -10,7 +10,7 @@ import type { OperationIntent, StockQuery } from '../../src/model/stock.ts';
 import { openStore } from '../../src/store/open.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { refusalOf, storeContract } from './contract.ts';
-import { apiTokenOf, countOf, intentOf, moveOf, note, sessionOf, undoOf } from './intent.ts';
+import { apiTokenOf, countOf, editOf, intentOf, moveOf, note, sessionOf, undoOf } from './intent.ts';
 
 storeContract('sqlite', (folder) => openStore(`sqlite:${join(folder, 'inv.db')}`, { exclusive: true }));
 
@@ -97,7 +97,9 @@ describe('an sqlite store', () => {
       DROP INDEX item_archived; DROP INDEX balance_key; DROP INDEX balance_listed; ALTER TABLE item DROP COLUMN listed;
       ALTER TABLE balance DROP COLUMN listed; ALTER TABLE balance DROP COLUMN key; DELETE FROM item_search;
       DROP TABLE kind_movement;
-      ALTER TABLE session DROP COLUMN source; DROP TABLE api_token; DROP TABLE audit; DROP TABLE user_location; DROP TABLE outbox;
+      DROP TABLE outbox;
+      ALTER TABLE session DROP COLUMN source; DROP TABLE api_token; DROP TABLE audit; DROP TABLE import; DROP TABLE import_row;
+      DROP INDEX operation_import; ALTER TABLE operation DROP COLUMN import_id; DROP TABLE user_location;
       ALTER TABLE user DROP COLUMN throttle; ALTER TABLE user DROP COLUMN certificates_from; ALTER TABLE user DROP COLUMN limited;
       ALTER TABLE location DROP COLUMN archived_at; DROP INDEX item_category; ALTER TABLE item DROP COLUMN category_key;
       CREATE INDEX item_category ON item (category, key) WHERE category IS NOT NULL;
@@ -145,6 +147,44 @@ describe('an sqlite store', () => {
     expect(await server.apply(intentOf('add', [['Soap', 1]]), 1)).toMatchObject([{ seq: 3, balance: 3000 }]);
     await told;
     await server.close();
+  });
+
+  test('that is changed behind its server’s back stops an import there, which goes on once it is mended', async () => {
+    const store = await open();
+    await store.addUser(note, 'anna', 'manager', null, 1);
+    for (const item of ['Soap', 'Sand', 'Tea']) await store.apply(intentOf('add', [[item, 1]]), 1);
+    const row = { location: 'main', quantity: 1000, about: {}, note: null };
+    const rows = ['Soap', 'Sand', 'Tea'].map((item, at) => ({ ...row, line: at + 2, item, note: item }));
+    const me = { userId: 1, scope: null };
+    const by = { ...me, credential: 'session:test', source: '127.0.0.1' };
+    const id = await store.beginImport({ name: null, digest: new Uint8Array(32), rows: 3, again: false, ...me }, 1);
+    await store.stageRows(me, id, 0, rows, 1);
+    expect(await store.checkImport(me, id, 0)).toEqual({ next: null, problems: [] });
+    await store.acceptImport(by, id, 1);
+    const beside = new DatabaseSync(path);
+    beside.exec("UPDATE item SET archived_at = 1 WHERE name = 'Sand'");
+    const rollAll = async () => {
+      for (;;) {
+        const { more, stopped } = await store.rollImports(1);
+        if (stopped || !more) return stopped;
+      }
+    };
+    const problem = { line: 3, problem: 'Sand is archived.' };
+    expect(await rollAll()).toMatchObject({ import: id, problem });
+    expect(await store.importStatus(me, id)).toMatchObject({ state: 'stopped', done: 1, problem });
+    expect(await rollAll()).toBeNull();
+    // What stands still is in nobody's way.
+    expect(await store.checkImport(me, id, 0)).toMatchObject({ problems: [problem] });
+    await store.editItem(editOf('Soap', { unit: 'bars' }), 1);
+    await store.editItem(editOf('Sand', { archived: false }), 1);
+    expect(await store.checkImport(me, id, 0)).toEqual({ next: null, problems: [] });
+    await store.acceptImport(by, id, 1);
+    expect(await rollAll()).toBeNull();
+    expect(await store.importStatus(me, id)).toMatchObject({ state: 'done', done: 3, problem: null });
+    const { items } = await store.view({ scope: null, sort: 'name', limit: 9 });
+    expect(items.map(({ quantity }) => quantity)).toEqual([2000, 2000, 2000]);
+    beside.close();
+    await store.close();
   });
 
   test('says that stock is low of what makes it so: takes, counts and undone adds, not of moves, nor of undone ones', async () => {

@@ -9,7 +9,9 @@ import { addCert } from './cert.ts';
 import { addCompletion } from './completion.ts';
 import { addContext } from './context.ts';
 import { addEnroll } from './enroll.ts';
+import { addExport } from './export.ts';
 import { addHistory } from './history.ts';
+import { addImport } from './import.ts';
 import { addLogin } from './login.ts';
 import { addLogout } from './logout.ts';
 import { addMenu } from './menu.ts';
@@ -40,6 +42,7 @@ export function buildProgram(environment: ShellOptions, version: string): Words 
   const shell: Shell = { program, options: () => ({ ...environment, ...given(program.opts()) }) };
   addEnroll(shell);
   addLogin(shell);
+  addImport(shell);
   for (const command of commands) {
     if (command === audit) addAudit(shell);
     else if (command === history) addHistory(shell);
@@ -47,6 +50,7 @@ export function buildProgram(environment: ShellOptions, version: string): Words 
     else if (command === whoami) addWhoami(shell);
     else addRemote(shell, command);
   }
+  addExport(shell);
   addRefresh(shell);
   addPasswd(shell);
   addLogout(shell);

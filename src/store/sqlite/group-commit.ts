@@ -4,6 +4,8 @@ import { addApiToken, listApiTokens, noteApiTokenUse, removeApiToken } from './a
 import { addAudit, addRefusals, forgetAudit, readAudit } from './audit.ts';
 import { type Database, sqliteBusy, sqliteCode, sqliteConstraint, sqliteFull } from './database.ts';
 import { readHistory } from './history.ts';
+import { ImportGuard } from './import-guard.ts';
+import { Imports } from './imports.ts';
 import { readItemDetails } from './item-details.ts';
 import { readHead } from './ledger.ts';
 import { addLocation, archiveLocation, listLocations, renameLocation } from './locations.ts';
@@ -23,6 +25,7 @@ import { WriteGate } from './write-gate.ts';
 export class GroupCommit {
   readonly #database: Database;
   readonly #stock: Stock;
+  readonly #imports: Imports;
   readonly #methods: Methods;
   readonly #onOutsideChange: () => void;
   readonly #gate: WriteGate;
@@ -38,8 +41,10 @@ export class GroupCommit {
   ) {
     this.#database = database;
     this.#gate = gate;
-    this.#stock = new Stock(database, outbox);
-    this.#methods = methodsOf(database, this.#stock, outbox, gate);
+    const guard = new ImportGuard(database);
+    this.#stock = new Stock(database, outbox, guard);
+    this.#imports = new Imports(database, this.#stock, guard);
+    this.#methods = methodsOf(database, this.#stock, outbox, gate, this.#imports, guard);
     this.#onOutsideChange = onOutsideChange;
     this.#dataVersion = readDataVersion(database);
   }
@@ -74,6 +79,7 @@ export class GroupCommit {
     if (version === this.#dataVersion) return;
     this.#dataVersion = version;
     this.#stock.drop();
+    this.#imports.drop();
     this.#onOutsideChange();
   }
 
@@ -116,9 +122,11 @@ export class GroupCommit {
       this.noticeOutsideChange();
       const replies = calls.map((call) => this.#settle(call));
       this.#stock.flush();
-      const since = performance.now();
+      const begun = performance.now();
       this.#database.run('COMMIT');
-      this.#commit = [calls.length, performance.now() - since, true];
+      const milliseconds = performance.now() - begun;
+      this.#commit = [calls.length, milliseconds, true];
+      this.#imports.noteCommit(milliseconds);
       this.#size = this.#stock.size;
       return replies;
     } catch (error) {
@@ -134,6 +142,7 @@ export class GroupCommit {
   #recover(error: unknown): Failure {
     this.#mustReopen = true;
     this.#stock.drop();
+    this.#imports.drop();
     try {
       if (this.#database.isInTransaction) this.#database.run('ROLLBACK');
     } catch {
@@ -174,7 +183,7 @@ export class GroupCommit {
  */
 function spoilsTransaction(method: string, error: unknown): boolean {
   if (error instanceof Failure) return false;
-  if (method === 'apply' || method === 'editItem') return true;
+  if (method === 'apply' || method === 'editItem' || method === 'rollImports') return true;
   const code = sqliteCode(error);
   return code !== undefined && code !== sqliteConstraint;
 }
@@ -187,7 +196,14 @@ function readDataVersion(database: Database): number {
   return database.one<{ data_version: number }>('PRAGMA data_version').data_version;
 }
 
-function methodsOf(db: Database, stock: Stock, outbox: Outbox, gate: WriteGate): Methods {
+function methodsOf(
+  db: Database,
+  stock: Stock,
+  outbox: Outbox,
+  gate: WriteGate,
+  imports: Imports,
+  guard: ImportGuard,
+): Methods {
   const audited =
     <Args extends readonly unknown[], Result>(change: (db: Database, ...args: Args) => Result) =>
     (audit: AuditEntry, ...args: Args): Result =>
@@ -217,10 +233,12 @@ function methodsOf(db: Database, stock: Stock, outbox: Outbox, gate: WriteGate):
     editItem: (intent, now) => stock.edit(intent, now),
     addLocation: audited(addLocation),
     renameLocation: (...args) => {
+      guard.assertMayChangeLocations();
       stock.dropLocations();
       return audited(renameLocation)(...args);
     },
     archiveLocation: (...args) => {
+      guard.assertMayChangeLocations();
       stock.dropLocations();
       // What this batch moved counts as well. Before the savepoint, because a refusal must not take it back.
       stock.flush();
@@ -235,6 +253,12 @@ function methodsOf(db: Database, stock: Stock, outbox: Outbox, gate: WriteGate):
     forgetDeliveries: (...args) => db.within(() => outbox.forget(...args)),
     nextDelivery: (webhook) => outbox.next(webhook),
     waitingDeliveries: () => outbox.waiting(),
+    beginImport: (...args) => db.within(() => imports.begin(...args)),
+    stageRows: (...args) => db.within(() => imports.stage(...args)),
+    acceptImport: (...args) => db.within(() => imports.accept(...args)),
+    rollImports: (now) => imports.roll(now),
+    checkImport: (...args) => imports.check(...args),
+    importStatus: (...args) => imports.status(...args),
     auditRecords: (query) => readAudit(db, query),
     health: () => gate.health(),
     view: (query) => viewStock(db, query),

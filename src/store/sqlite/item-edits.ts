@@ -2,6 +2,7 @@ import { formatChange, type ItemEdit, type ItemIntent, nowhere, parseChange } fr
 import type { LedgerRecord } from '../../model/ledger.ts';
 import { canonicalKey } from '../../model/name.ts';
 import type { Database } from './database.ts';
+import type { ImportGuard } from './import-guard.ts';
 import { assertArchived, assertFits, type Facts, factsOfNew, keysOf, keyTaken, readFacts } from './item-facts.ts';
 import { type Items, newItem, type StockedItem } from './items.ts';
 import { type Ledger, sha256 } from './ledger.ts';
@@ -18,20 +19,22 @@ interface Plan {
   readonly won: readonly string[];
 }
 
+/** What an edit works with; without a guard it is the accepted import's own. */
+interface Parts {
+  readonly database: Database;
+  readonly items: Items;
+  readonly ledger: Ledger;
+  readonly guard: ImportGuard | undefined;
+}
+
 /** As `Store.editItem`, inside a transaction. A `Failure` leaves no trace; any other error spoils the transaction. */
-export function editItem(
-  database: Database,
-  items: Items,
-  ledger: Ledger,
-  intent: ItemIntent,
-  user: string,
-  now: number,
-): ItemEdit {
+export function editItem(parts: Parts, intent: ItemIntent, user: string, now: number): ItemEdit {
+  const { database, items, ledger } = parts;
   const id = parseOperationId(intent.operation);
   const bodyHash = hashBody(intent);
   const isNew = insertOperation(database, intent.userId, id, bodyHash, ledger.size + 1, 1);
   if (!isNew) return findEdit(database, spentOperation(database, intent, id, bodyHash).first_seq);
-  const plan = planOrForget(database, items, intent, id);
+  const plan = planOrForget(parts, intent, id);
   const at = ledger.timeFor(now);
   writeFacts(database, items, plan, at);
   return append(database, ledger, intent, id, user, plan.item, at);
@@ -44,16 +47,16 @@ function hashBody({ isNew, item, change, note }: ItemIntent): Uint8Array {
 }
 
 /** As `plan`; a refusal gives the operation's id back. */
-function planOrForget(database: Database, items: Items, intent: ItemIntent, id: Uint8Array): Plan {
+function planOrForget(parts: Parts, intent: ItemIntent, id: Uint8Array): Plan {
   try {
-    return plan(database, items, intent);
+    return plan(parts, intent);
   } catch (error) {
-    deleteOperation(database, intent.userId, id);
+    deleteOperation(parts.database, intent.userId, id);
     throw error;
   }
 }
 
-function plan(database: Database, items: Items, { isNew, item: name, change }: ItemIntent): Plan {
+function plan({ database, items, guard }: Parts, { isNew, item: name, change }: ItemIntent): Plan {
   const known = items.find(canonicalKey(name));
   if (isNew && known) throw keyTaken(database, name, known);
   if (!isNew && !known) throw unknownItem(database, name, null);
@@ -69,6 +72,7 @@ function plan(database: Database, items: Items, { isNew, item: name, change }: I
   }
   assertFits(database, item, facts);
   if (change.archived !== undefined) assertArchived(database, item, change.archived);
+  guard?.assertMayEdit(known?.id, [...own.keys(), ...wanted.keys()]);
   return {
     item,
     facts,

@@ -5,6 +5,10 @@ import type { Store } from '../store.ts';
 /** The methods that change the store. All that are queued share one transaction. */
 export const writeMethods = [
   'apply',
+  'beginImport',
+  'stageRows',
+  'acceptImport',
+  'rollImports',
   'addUser',
   'setRole',
   'setScope',
@@ -40,6 +44,8 @@ export const readMethods = [
   'history',
   'itemDetails',
   'movementsAfter',
+  'checkImport',
+  'importStatus',
   'head',
   'locations',
   'users',

@@ -254,6 +254,48 @@ const migrations: readonly string[] = [
   );
   INSERT INTO item_search (rowid, name, sku, barcode, category, description)
   SELECT id, name, sku, barcode, category, description FROM item;
+
+  -- Kept for ever: by its digest a file is recognized. done: rows staged, or once accepted counted. state: forgotten
+  -- besides those of model/import.ts. scope and problem are JSON.
+  CREATE TABLE import (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    user_id INTEGER NOT NULL REFERENCES user (id),
+    name TEXT,
+    digest BLOB NOT NULL,
+    again INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    -- 16 random bytes: nobody knows the ids of its operations before it spends them.
+    seed BLOB NOT NULL,
+    -- Once accepted, the most that it adds to one item.
+    most INTEGER NOT NULL DEFAULT 0,
+    pages INTEGER NOT NULL DEFAULT 0,
+    done INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    credential TEXT,
+    source TEXT,
+    scope TEXT,
+    problem TEXT
+  ) STRICT;
+  CREATE INDEX import_digest ON import (digest);
+  CREATE INDEX import_open ON import (state, at) WHERE state IN ('staged', 'accepted', 'forgotten');
+
+  -- The rows that are not counted yet. about: JSON, NULL for nothing.
+  CREATE TABLE import_row (
+    import_id INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    line INTEGER NOT NULL,
+    item TEXT NOT NULL,
+    location TEXT NOT NULL,
+    quantity INTEGER NOT NULL,
+    about TEXT,
+    note TEXT,
+    PRIMARY KEY (import_id, number)
+  ) STRICT, WITHOUT ROWID;
+
+  -- Of an operation by which an import has counted some of its rows.
+  ALTER TABLE operation ADD COLUMN import_id INTEGER;
+  CREATE INDEX operation_import ON operation (import_id, first_seq) WHERE import_id IS NOT NULL;
   `,
 ];
 

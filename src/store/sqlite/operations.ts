@@ -69,7 +69,7 @@ export function spentOperation(
   return row;
 }
 
-/** Spends the operation id, for ever; false when it was spent before. */
+/** Spends the operation id, for ever; false when it was spent before. `importId`: an import counts some of its rows. */
 export function insertOperation(
   database: Database,
   userId: number,
@@ -77,14 +77,17 @@ export function insertOperation(
   bodyHash: Uint8Array,
   firstSeq: number,
   lines: number,
+  importId: number | null = null,
 ): boolean {
   const inserted = database.run(
-    'INSERT INTO operation (user_id, id, body_hash, first_seq, lines) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING',
+    `INSERT INTO operation (user_id, id, body_hash, first_seq, lines, import_id) VALUES (?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO NOTHING`,
     userId,
     id,
     bodyHash,
     firstSeq,
     lines,
+    importId,
   );
   return inserted === 1;
 }

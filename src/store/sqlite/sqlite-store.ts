@@ -81,6 +81,12 @@ export class SqliteStore implements Store {
   history = this.#method('history');
   movementsAfter = this.#method('movementsAfter');
   head = this.#method('head');
+  beginImport = this.#method('beginImport');
+  stageRows = this.#method('stageRows');
+  checkImport = this.#method('checkImport');
+  acceptImport = this.#method('acceptImport');
+  importStatus = this.#method('importStatus');
+  rollImports = this.#method('rollImports');
   locations = this.#method('locations');
   addLocation = this.#method('addLocation');
   renameLocation = this.#method('renameLocation');

@@ -15,6 +15,7 @@ import type {
 import { isWithin, type Scope } from '../../model/user.ts';
 import { movedSince } from './count.ts';
 import type { Database } from './database.ts';
+import type { ImportGuard } from './import-guard.ts';
 import { editItem } from './item-edits.ts';
 import { Items, isVisible, newItem, type StockedItem } from './items.ts';
 import { Ledger } from './ledger.ts';
@@ -33,18 +34,23 @@ export class Stock {
   readonly #items: Items;
   readonly #ledger: Ledger;
   readonly #outbox: Outbox;
+  readonly #guard: ImportGuard;
   readonly #locations = new Map<string, Location>();
   readonly #users = new Map<number, string>();
 
-  constructor(database: Database, outbox: Outbox) {
+  constructor(database: Database, outbox: Outbox, guard: ImportGuard) {
     this.#database = database;
     this.#outbox = outbox;
+    this.#guard = guard;
     this.#items = new Items(database);
     this.#ledger = new Ledger(database);
   }
 
-  /** As `Store.apply`, inside a transaction. A `Failure` leaves no trace; any other error spoils the transaction. */
-  apply(intent: OperationIntent, now: number): readonly MovementResult[] {
+  /**
+   * As `Store.apply`, inside a transaction. A `Failure` leaves no trace; any other error spoils the transaction. With
+   * `importId` it is the accepted import itself that counts some of its rows.
+   */
+  apply(intent: OperationIntent, now: number, importId: number | null = null): readonly MovementResult[] {
     // Before the operation is looked up: what somebody did where they may not look any more is not told either.
     const undone = intent.kind === 'undo' ? findUndone(this.#database, intent.seq, intent.scope) : [];
     if (intent.scope !== null && intent.kind !== 'undo') {
@@ -55,9 +61,9 @@ export class Stock {
     const firstSeq = this.#ledger.size + 1;
     const movements = intent.kind === 'undo' ? undone.length : movementsOf(intent);
     // One statement says that the id is new and spends it; looking first would be one more for every operation.
-    const isNew = insertOperation(this.#database, intent.userId, id, bodyHash, firstSeq, movements);
+    const isNew = insertOperation(this.#database, intent.userId, id, bodyHash, firstSeq, movements, importId);
     if (!isNew) return findOperation(this.#database, intent, id, bodyHash);
-    const steps = this.#planOrForget(intent, undone, id, now);
+    const steps = this.#planOrForget(intent, undone, id, now, importId !== null);
     const at = this.#ledger.timeFor(now);
     const user = this.#userName(intent.userId);
     return steps.map((step) => {
@@ -73,8 +79,10 @@ export class Stock {
   }
 
   /** As `Store.editItem`, and as `apply`. */
-  edit(intent: ItemIntent, now: number): ItemEdit {
-    return editItem(this.#database, this.#items, this.#ledger, intent, this.#userName(intent.userId), now);
+  edit(intent: ItemIntent, now: number, importId: number | null = null): ItemEdit {
+    const guard = importId === null ? this.#guard : undefined;
+    const parts = { database: this.#database, items: this.#items, ledger: this.#ledger, guard };
+    return editItem(parts, intent, this.#userName(intent.userId), now);
   }
 
   /** Forgets the locations, because one has changed. */
@@ -103,13 +111,20 @@ export class Stock {
   }
 
   /** Decides every movement in memory; a refusal takes all of it back, and gives the operation's id back. */
-  #planOrForget(intent: OperationIntent, undone: readonly Undone[], id: Uint8Array, now: number): readonly Step[] {
+  #planOrForget(
+    intent: OperationIntent,
+    undone: readonly Undone[],
+    id: Uint8Array,
+    now: number,
+    isImport: boolean,
+  ): readonly Step[] {
     const plan = new Plan(intent.scope);
     try {
       if (intent.kind === 'undo') this.#planUndo(plan, intent, undone, now);
       else if (intent.kind === 'move') this.#planMove(plan, intent);
       else if (intent.kind === 'count') this.#planCount(plan, intent, now);
       else this.#planLines(plan, intent);
+      if (!isImport) this.#guard.assertMayMove(plan.steps);
       return plan.steps;
     } catch (error) {
       plan.takeBack();

@@ -1,0 +1,250 @@
+import { open, rename, unlink } from 'node:fs/promises';
+import type { Writable } from 'node:stream';
+import { Option } from 'commander';
+import type * as v from 'valibot';
+import { checkParams } from '../../command/check.ts';
+import { type itemStock, movement } from '../../command/field.ts';
+import { history } from '../../command/history.ts';
+import { view } from '../../command/view.ts';
+import { Failure } from '../../model/failure.ts';
+import { pageRowsMax } from '../../model/limits.ts';
+import type { ClientSession } from '../call.ts';
+import type { Cell } from '../csv.ts';
+import { openProgress } from '../progress.ts';
+import { withSession } from './session.ts';
+import { examplesText, type Shell, subcommand } from './shell.ts';
+
+const subjects = ['stock', 'items', 'history'] as const;
+type Subject = (typeof subjects)[number];
+const formats = ['csv', 'json', 'jsonl'] as const;
+type Format = (typeof formats)[number];
+
+type Row = Readonly<Record<string, unknown>>;
+
+const about = ['unit', 'precision', 'sku', 'barcode', 'category', 'description', 'lowAt'] as const;
+
+/** The columns of each export, in their order. Those of stock and items are what `import` reads. */
+const columns: Readonly<Record<Subject, readonly string[]>> = {
+  stock: ['item', 'location', 'quantity', ...about],
+  items: ['item', 'quantity', ...about],
+  history: Object.keys(movement.entries),
+};
+
+/** The options that narrow each export down: those of the commands that it asks. */
+const stockFilters = ['at', 'search', 'category', 'low'] as const;
+const historyFilters = ['at', 'item', 'by', 'kind', 'since', 'until'] as const;
+type Filter = (typeof stockFilters)[number] | (typeof historyFilters)[number];
+
+const describe: Readonly<Record<Filter, string>> = {
+  at: 'only what is, or happened, at this location',
+  search: 'stock, items: only items with words that begin so',
+  category: 'stock, items: only items of this category',
+  low: 'stock, items: only items at or below their low-stock threshold',
+  item: 'history: only of this item',
+  by: 'history: only what this user did',
+  kind: 'history: only movements of this kind',
+  since: 'history: from this time on (RFC 3339)',
+  until: 'history: up to this time (RFC 3339)',
+};
+
+/** `export`: everything there is, for a spreadsheet, a program or a move to another server. */
+export function addExport(shell: Shell): void {
+  const line = subcommand(shell.program, ['export'], 'Write stock, items or history as CSV or JSON.')
+    .argument('[what]', `${subjects.join(', ')} (default: stock)`)
+    .option('--output <file>', 'write there, whole or not at all, and not to standard output');
+  line.addOption(new Option('--format <format>', 'how it is written; jsonl is one object a line').choices(formats));
+  for (const filter of new Set([...stockFilters, ...historyFilters])) {
+    line.option(filter === 'low' ? '--low' : `--${filter} <${filter}>`, describe[filter]);
+  }
+  line.addHelpText(
+    'after',
+    examplesText([
+      'secure-inv export > stock.csv',
+      'secure-inv export items --format json --output items.json',
+      'secure-inv export history --since 2026-05-01 --by clerk1',
+    ]),
+  );
+  line.action((what: string | undefined, options: Readonly<Record<string, string | boolean>>) => {
+    const { format, output, ...filters } = options;
+    const asked = format ?? (shell.options().json ? 'json' : undefined);
+    return exportAll(shell, parseSubject(what), filters, parseFormat(asked, output), output as string | undefined); // An option with a value.
+  });
+}
+
+function parseSubject(what = 'stock'): Subject {
+  const subject = subjects.find((one) => one === what);
+  if (subject) return subject;
+  throw new Failure('bad-params', `There is no export of ${JSON.stringify(what)}.`, {
+    hint: `Export one of ${subjects.join(', ')}.`,
+  });
+}
+
+/** What was asked for, or else what the file's name says. */
+function parseFormat(format: unknown, output: unknown): Format {
+  const ending = /\.([^.]+)$/.exec(String(output ?? ''))?.[1]?.toLowerCase();
+  return formats.find((one) => one === (format ?? ending)) ?? 'csv';
+}
+
+async function exportAll(
+  shell: Shell,
+  subject: Subject,
+  filters: Readonly<Record<string, unknown>>,
+  format: Format,
+  output: string | undefined,
+): Promise<void> {
+  const pages = pagesOf(subject, filters);
+  // Loaded by who exports only: every other command starts without it.
+  const formatter = format === 'csv' ? csvFormatter((await import('../csv.ts')).formatCsvRow) : jsonFormatter(format);
+  await withSession(shell, async (session) => {
+    const progress = openProgress('rows');
+    try {
+      const write = (sink: Writable) => writeRows(sink, pages(session), columns[subject], formatter, progress.show);
+      if (output === undefined) await toStandardOutput(write);
+      else await toFile(output, write);
+    } finally {
+      progress.clear();
+    }
+  });
+}
+
+interface Page {
+  readonly rows: readonly Row[];
+  readonly cursor: string | undefined;
+}
+
+type Pages = (session: ClientSession) => AsyncGenerator<readonly Row[]>;
+
+/** The pages of an export. Failures, before anything is asked: `bad-params`. */
+function pagesOf(subject: Subject, { at, by, ...rest }: Readonly<Record<string, unknown>>): Pages {
+  const known: readonly string[] = subject === 'history' ? historyFilters : stockFilters;
+  const given = { at, by, ...rest };
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined || known.includes(name)) continue;
+    throw new Failure('bad-params', `An export of ${subject} cannot be narrowed down by --${name}.`, {
+      hint: `It can be by ${known.map((filter) => `--${filter}`).join(', ')}.`,
+    });
+  }
+  const asked = { ...rest, location: at, user: by, limit: pageRowsMax };
+  const params = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
+  const command = subject === 'history' ? history : view;
+  checkParams(command, params);
+  return async function* pages(session) {
+    const ask = async (cursor?: string): Promise<Page> => {
+      const more = cursor === undefined ? params : { ...params, cursor };
+      if (subject === 'history') {
+        const page = await session.call(history, more);
+        return { rows: page.movements.map(historyRow), cursor: page.cursor };
+      }
+      const page = await session.call(view, more);
+      const rowsOf = (item: ItemStock) => (subject === 'stock' ? stockRows(item, at !== undefined) : [itemRow(item)]);
+      return { rows: page.items.flatMap(rowsOf), cursor: page.cursor };
+    };
+    let next: Promise<Page> | undefined = ask();
+    while (next) {
+      const { rows, cursor }: Page = await next;
+      // The next page is on its way while this one is written.
+      next = cursor === undefined ? undefined : ask(cursor);
+      next?.catch(() => undefined); // Told when it is waited for.
+      yield rows;
+    }
+  };
+}
+
+type ItemStock = v.InferOutput<typeof itemStock>;
+
+function itemRow({ locations: _, ...item }: ItemStock): Row {
+  return item;
+}
+
+/** A row for each place that has some; an item of which there is nothing has one as well, or it would be lost. */
+function stockRows({ locations, ...item }: ItemStock, isOfOnePlace: boolean): readonly Row[] {
+  if (locations.length === 0) return isOfOnePlace ? [] : [{ ...item, quantity: 0 }];
+  return locations.map(({ location, quantity }) => ({ ...item, location, quantity }));
+}
+
+function historyRow(shown: v.InferOutput<typeof movement>): Row {
+  return shown;
+}
+
+/** How rows become text, from the first character to the last. */
+interface Formatter {
+  readonly begin: (columns: readonly string[]) => string;
+  readonly row: (row: Row, columns: readonly string[], isFirst: boolean) => string;
+  readonly end: string;
+}
+
+function csvFormatter(formatRow: (cells: readonly Cell[]) => string): Formatter {
+  return { begin: formatRow, row: (row, columns) => formatRow(columns.map((name) => cellOf(row[name]))), end: '' };
+}
+
+/** An edit of an item is several values in one: in a cell it is JSON. */
+function cellOf(value: unknown): Cell {
+  if (value === undefined || typeof value === 'string' || typeof value === 'number') return value;
+  return JSON.stringify(value);
+}
+
+function jsonFormatter(format: Exclude<Format, 'csv'>): Formatter {
+  const object = (row: Row, columns: readonly string[]) =>
+    JSON.stringify(Object.fromEntries(columns.map((name) => [name, row[name]])));
+  if (format === 'jsonl') return { begin: () => '', row: (row, columns) => `${object(row, columns)}\n`, end: '' };
+  const row: Formatter['row'] = (row, columns, isFirst) => `${isFirst ? '\n' : ',\n'}${object(row, columns)}`;
+  return { begin: () => '[', row, end: '\n]\n' };
+}
+
+/** Writes page by page, no faster than the sink takes it. */
+async function writeRows(
+  sink: Writable,
+  pages: AsyncGenerator<readonly Row[]>,
+  columns: readonly string[],
+  formatter: Formatter,
+  onRows: (rows: number) => void,
+): Promise<void> {
+  let rows = 0;
+  let text = formatter.begin(columns);
+  for await (const page of pages) {
+    for (const row of page) text += formatter.row(row, columns, rows++ === 0);
+    await writeText(sink, text);
+    text = '';
+    onRows(rows);
+  }
+  await writeText(sink, text + formatter.end);
+}
+
+/** Resolves when the sink has taken the text; rejects when it never will. */
+function writeText(sink: Writable, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    sink.write(text, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** Whoever reads may have read enough (`| head`): that is no failure, and there is nobody to tell more. */
+async function toStandardOutput(write: (sink: Writable) => Promise<void>): Promise<void> {
+  process.stdout.on('error', () => undefined); // Told by `writeText`.
+  try {
+    await write(process.stdout);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
+  }
+}
+
+/** Beside the file first: what is cut off in the middle never looks like the whole. Failures: `bad-params`. */
+async function toFile(path: string, write: (sink: Writable) => Promise<void>): Promise<void> {
+  const temporary = `${path}.${process.pid}.part`;
+  try {
+    const file = await open(temporary, 'wx');
+    const sink = file.createWriteStream({ flush: true });
+    sink.on('error', () => undefined); // Told by `errored`.
+    try {
+      await write(sink);
+    } finally {
+      sink.end();
+      if (!sink.closed) await new Promise<void>((resolve) => sink.once('close', () => resolve()));
+    }
+    if (sink.errored) throw sink.errored;
+    await rename(temporary, path);
+  } catch (error) {
+    await unlink(temporary).catch(() => undefined); // It may never have been made.
+    if (error instanceof Failure || !(error instanceof Error && 'code' in error)) throw error;
+    throw new Failure('bad-params', `--output: ${path} cannot be written (${error.code}).`);
+  }
+}

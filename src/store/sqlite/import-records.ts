@@ -1,0 +1,106 @@
+import { Failure } from '../../model/failure.ts';
+import type { Importer, ImportState } from '../../model/import.ts';
+import { importRowsMax } from '../../model/limits.ts';
+import type { Database } from './database.ts';
+
+/** An import as its table has it. */
+export interface ImportRecord {
+  readonly id: number;
+  readonly user_id: number;
+  readonly user: string;
+  readonly name: string | null;
+  readonly digest: Uint8Array;
+  readonly seed: Uint8Array;
+  readonly again: number;
+  readonly rows: number;
+  readonly pages: number;
+  readonly done: number;
+  readonly state: ImportState | 'forgotten';
+  readonly at: number;
+  readonly credential: string | null;
+  readonly source: string | null;
+  readonly scope: string | null;
+  readonly problem: string | null;
+}
+
+/** One whose rows still come. Failures: `not-found`, `conflict`. */
+export function ownStagedImport(database: Database, importer: Importer, importId: number): ImportRecord {
+  const record = ownImport(database, importer, importId);
+  if (record.state === 'staged') return record;
+  throw new Failure('conflict', `Import ${importId} was accepted already.`, {
+    hint: `See: secure-inv import status ${importId}`,
+  });
+}
+
+/** One whose rows are all there, and not all counted. Failures: `not-found`, `conflict`. */
+export function ownOpenImport(database: Database, importer: Importer, importId: number): ImportRecord {
+  const record = ownImport(database, importer, importId);
+  if (record.state === 'stopped') return record;
+  if (record.state !== 'staged') return ownStagedImport(database, importer, importId);
+  if (record.done === record.rows) return record;
+  throw new Failure('conflict', `Import ${importId} has ${record.done} of its ${record.rows} rows.`, {
+    hint: 'Send the rest first.',
+  });
+}
+
+/** An import of this user. Failures: `not-found`. */
+export function ownImport(database: Database, { userId }: Importer, importId: number): ImportRecord {
+  const record = findImport(database, importId);
+  if (record && record.user_id === userId && record.state !== 'forgotten') return record;
+  throw unknownImport(importId);
+}
+
+/** Whosever it is. */
+export function findImport(database: Database, importId: number): ImportRecord | undefined {
+  const sql = 'SELECT import.*, user.name AS user FROM import JOIN user ON user.id = user_id WHERE import.id = ?';
+  return database.get<ImportRecord>(sql, importId);
+}
+
+/** The one that has been in this state for longest. */
+export function nextImport(database: Database, state: ImportRecord['state']): ImportRecord | undefined {
+  return database.get<ImportRecord>(
+    `SELECT import.*, user.name AS user FROM import JOIN user ON user.id = user_id
+     WHERE state = ? AND state IN ('staged', 'accepted', 'forgotten') ORDER BY at, import.id LIMIT 1`,
+    state,
+  );
+}
+
+/** Refuses a file that was accepted before, by anybody or by this user. Failures: `conflict`. */
+export function assertNotImported(database: Database, digest: Uint8Array, byUser: number | undefined): void {
+  const found = database.get<{ id: number; at: number; user: string }>(
+    `SELECT import.id, at, user.name AS user FROM import JOIN user ON user.id = user_id
+     WHERE digest = ? AND state IN ('accepted', 'stopped', 'done') AND (? IS NULL OR user_id = ?)
+     ORDER BY import.id DESC LIMIT 1`,
+    digest,
+    byUser ?? null,
+    byUser ?? null,
+  );
+  if (!found) return;
+  const at = new Date(found.at).toISOString().slice(0, 16).replace('T', ' ');
+  throw new Failure('conflict', `This file was imported on ${at} UTC by ${found.user} (import ${found.id}).`, {
+    hint: 'If all of it really came in once more: --again',
+  });
+}
+
+/** What a user staged and did not accept makes room for what they stage now, the oldest first. */
+export function makeRoom(database: Database, userId: number, rows: number): void {
+  const staged = database.all<{ id: number; rows: number }>(
+    `SELECT id, rows FROM import WHERE state = 'staged' AND user_id = ? ORDER BY at DESC, id DESC`,
+    userId,
+  );
+  let sum = rows;
+  for (const older of staged) {
+    sum += older.rows;
+    if (sum > importRowsMax) database.run(`UPDATE import SET state = 'forgotten' WHERE id = ?`, older.id);
+  }
+}
+
+/** The rows before it are counted. */
+export function firstRow({ state, done }: ImportRecord): number {
+  return state === 'stopped' ? done : 0;
+}
+
+/** The refusal of an import that whoever asks has not. */
+export function unknownImport(importId: number): Failure {
+  return new Failure('not-found', `No import ${importId}.`, { hint: 'See: secure-inv import --help' });
+}

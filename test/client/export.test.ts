@@ -1,0 +1,60 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { parseCsv, unguard } from '../../src/client/csv.ts';
+import { startServer, type TestServer } from '../support/server.ts';
+import { enrollAdministrator, WireClient } from '../support/wire-client.ts';
+
+const program = fileURLToPath(new URL('../../src/secure-inv.ts', import.meta.url));
+
+/** A server with an administrator, and `secure-inv` as they would type it. */
+async function open() {
+  const server = await startServer();
+  const client = await WireClient.open(server);
+  const { accessToken = '' } = await enrollAdministrator(server, client);
+  return { server, client, run: runnerFor(server, accessToken) };
+}
+
+function runnerFor(server: TestServer, token: string) {
+  const ca = join(server.certs, 'server-ca.pem');
+  const env = { PATH: process.env['PATH'], HOME: server.folder, SECURE_INV_TOKEN: token };
+  const target = ['--server', `127.0.0.1:${server.port}`, '--ca', ca];
+  return async (...words: readonly string[]) => {
+    const options = { env, cwd: server.folder, maxBuffer: 1 << 26 };
+    return (await promisify(execFile)(process.execPath, [program, ...target, ...words], options)).stdout;
+  };
+}
+
+test('an export of many pages has each row once, and what is imported elsewhere is the same stock', async () => {
+  const from = await open();
+  await from.client.ask('location.add', { location: 'cellar' });
+  const names = Array.from({ length: 2500 }, (_, at) => `${'=+-@;",'[at % 7]} item "${at}"`);
+  for (const location of ['main', 'cellar']) {
+    for (let at = 0; at < names.length; at += 500) {
+      const lines = names.slice(at, at + 500).map((item, index) => ({ item, quantity: index + 1, location }));
+      await from.client.ask('add', { lines, operation: randomUUID() });
+    }
+  }
+  await from.client.ask('take', { item: names[0], quantity: 1, operation: randomUUID() });
+  const stock = await from.run('export');
+  const rows = [...parseCsv(stock, ',')].slice(1).map(({ cells }) => cells.map(unguard));
+  expect(rows).toHaveLength(2 * names.length - 1);
+  expect(new Set(rows.map(([item]) => item))).toEqual(new Set(names));
+  const history = [...parseCsv(await from.run('export', 'history'), ',')].slice(1);
+  expect(history.map(({ cells }) => Number(cells[0]))).toEqual(
+    Array.from({ length: 2 * names.length + 1 }, (_, at) => 2 * names.length + 1 - at),
+  );
+
+  const to = await open();
+  await to.client.ask('location.add', { location: 'cellar' });
+  // As some spreadsheets save it: with a byte order mark.
+  await writeFile(join(to.server.folder, 'stock.csv'), `\ufeff${stock}`);
+  expect(await to.run('import', 'stock.csv')).toBe('Imported 4,999 rows of stock.csv (import 1).\n');
+  expect(await to.run('export')).toBe(stock);
+  const json = JSON.parse(await to.run('export', 'items', '--format', 'json')) as { item: string }[]; // As columns say.
+  expect(json.map(({ item }) => item).sort()).toEqual([...names].sort());
+}, 90_000);

@@ -1,0 +1,137 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { startServer } from '../support/server.ts';
+import { shareServer } from '../support/shared-server.ts';
+import { enrollAdministrator, enrollUser, line, openAs, WireClient } from '../support/wire-client.ts';
+
+const server = shareServer();
+
+const digest = () => randomUUID().replaceAll('-', '').repeat(2);
+const administrator = () => openAs(server(), server().grant['accessToken']);
+
+/** A page of this many rows whose line has this many bytes, by spaces around it. */
+function pageOf(id: unknown, rows: number, bytes: number): string {
+  const row = (at: number) => ({ line: at + 2, item: `Row ${at}`, quantity: 1 });
+  const params = { import: id, page: 0, rows: Array.from({ length: rows }, (_, at) => row(at)) };
+  const written = line(1, 'import.page', params).trimEnd();
+  return `${written.padEnd(bytes, ' ')}\n`;
+}
+
+/** Resolves when the import is done. */
+async function done(client: WireClient, id: unknown): Promise<unknown> {
+  const look = async () => (await client.ask('import.status', { import: id }))?.result?.['state'];
+  await expect.poll(look, { timeout: 10_000 }).toBe('done');
+  return (await client.ask('import.status', { import: id }))?.result;
+}
+
+test('a page of an import may be a line of 1 MiB, and what comes behind it is answered in turn', async () => {
+  const client = await administrator();
+  const begun = await client.ask('import.begin', { digest: digest(), rows: 1000 });
+  const id = begun?.result?.['import'];
+  client.write(pageOf(id, 1000, 1024 * 1024) + line(2, 'ping'));
+  expect(await client.replies(2)).toMatchObject([{ result: { rows: 1000 } }, { id: 2, result: {} }]);
+  client.write(pageOf(id, 1000, 1024 * 1024 + 1));
+  expect(await client.reply()).toMatchObject({ id: null, error: { data: { code: 'bad-frame' } } });
+  await client.closed;
+});
+
+test('no other command may have a longer line, and nobody else', async () => {
+  const client = await administrator();
+  await client.ask('import.begin', { digest: digest(), rows: 1 });
+  client.write(`${line(1, 'ping').trimEnd().padEnd(65_537, ' ')}\n`);
+  const refused = { id: null, error: { message: 'A line may be at most 65536 bytes.', data: { code: 'bad-frame' } } };
+  expect(await client.reply()).toMatchObject(refused);
+  await client.closed;
+  const { client: clerk } = await enrollUser(server(), await administrator(), 'long-clerk', 'clerk');
+  clerk.write(pageOf(1, 10, 65_537));
+  expect(await clerk.reply()).toMatchObject(refused);
+  await clerk.closed;
+  // Nor who may import, where they have not begun to.
+  const idle = await administrator();
+  idle.write(pageOf(1, 10, 65_537));
+  expect(await idle.reply()).toMatchObject(refused);
+  await idle.closed;
+});
+
+test('an import goes from socket to ledger, and its answer may be asked for again', async () => {
+  const client = await administrator();
+  const begun = await client.ask('import.begin', { name: 'x\u001b[2J.csv', digest: digest(), rows: 2 });
+  const id = begun?.result?.['import'];
+  const rows = [
+    { line: 2, item: 'Wire flour', quantity: 1.5, unit: 'kg', precision: 3, note: 'mill' },
+    { line: 3, item: 'Wire salt', quantity: 0 },
+  ];
+  expect(await client.ask('import.page', { import: id, page: 0, rows })).toMatchObject({ result: { rows: 2 } });
+  const operation = randomUUID();
+  const dry = await client.ask('import.accept', { import: id, dryRun: true, operation });
+  expect(dry).toMatchObject({ result: { state: 'staged', problems: [], problemsTotal: 0 } });
+  const accepted = await client.ask('import.accept', { import: id, operation });
+  expect(accepted).toMatchObject({ result: { state: 'accepted', name: 'x\\u{1b}[2J.csv' } });
+  expect(await done(client, id)).toMatchObject({ state: 'done', rows: 2, done: 2, user: 'admin' });
+  expect(await client.ask('import.accept', { import: id, operation })).toMatchObject({ result: { state: 'done' } });
+  const viewed = await client.ask('view', { items: ['wire flour', 'wire salt'] });
+  expect(viewed?.result?.['items']).toMatchObject([
+    { item: 'Wire flour', quantity: 1.5, unit: 'kg' },
+    { item: 'Wire salt', quantity: 0 },
+  ]);
+  const { movements } = (await client.ask('history', { item: 'Wire flour' }))?.result ?? {};
+  expect(movements).toMatchObject([
+    { kind: 'add', delta: 1.5, balance: 1.5, user: 'admin', note: 'mill' },
+    { kind: 'item', delta: 0 },
+  ]);
+});
+
+test('rows are judged one by one by the schema, and as a whole before anything is counted', async () => {
+  const client = await administrator();
+  const begun = await client.ask('import.begin', { digest: digest(), rows: 2 });
+  const id = begun?.result?.['import'];
+  const good = { line: 2, item: 'Judged', quantity: 1 };
+  const bad = [
+    { quantity: -1 },
+    { quantity: 1.0005 },
+    { item: '' },
+    { item: 'a\u202e' },
+    { precision: 4 },
+    { unit: 'x'.repeat(17) },
+    { such: 1 },
+  ];
+  for (const more of bad) {
+    const reply = await client.ask('import.page', { import: id, page: 0, rows: [{ ...good, ...more }] });
+    expect([more, reply?.error?.data.code]).toEqual([more, 'bad-params']);
+  }
+  await client.ask('import.page', { import: id, page: 0, rows: [good, { ...good, line: 3, location: 'nowhere' }] });
+  const refused = await client.ask('import.accept', { import: id, operation: randomUUID() });
+  expect(refused?.result).toMatchObject({ state: 'staged', problemsTotal: 1, problems: [{ line: 3 }] });
+  expect(await client.ask('view', { items: ['Judged'] })).toMatchObject({ error: { data: { code: 'not-found' } } });
+  for (const rows of [0, 1_000_001]) {
+    const reply = await client.ask('import.begin', { digest: digest(), rows });
+    expect(reply?.error?.data.code).toBe('bad-params');
+  }
+});
+
+test('a manager who is limited imports where they may, and learns nothing of other imports', async () => {
+  const own = await startServer();
+  const boss = await WireClient.open(own);
+  await enrollAdministrator(own, boss);
+  await boss.ask('location.add', { location: 'cellar' });
+  const shared = digest();
+  await boss.ask('import.begin', { digest: shared, rows: 1 });
+  await boss.ask('import.page', { import: 1, page: 0, rows: [{ line: 2, item: 'Soap', quantity: 1 }] });
+  await boss.ask('import.accept', { import: 1, operation: randomUUID() });
+  const { client } = await enrollUser(own, boss, 'mia', 'manager');
+  await boss.ask('user.limit', { user: 'mia', locations: ['cellar'] });
+  expect(await client.ask('import.status', { import: 1 })).toMatchObject({ error: { message: 'No import 1.' } });
+  const begun = await client.ask('import.begin', { digest: shared, rows: 1 });
+  const id = begun?.result?.['import'];
+  await client.ask('import.page', { import: id, page: 0, rows: [{ line: 2, item: 'Soap', quantity: 1 }] });
+  const accept = (of: unknown) => client.ask('import.accept', { import: of, operation: randomUUID() });
+  expect((await accept(id))?.result).toMatchObject({
+    problems: [{ problem: 'No location "main".', fix: 'Known locations: cellar.' }],
+  });
+  const second = (await client.ask('import.begin', { digest: digest(), rows: 1 }))?.result?.['import'];
+  const rows = [{ line: 2, item: 'Soap', quantity: 7, location: 'cellar' }];
+  await client.ask('import.page', { import: second, page: 0, rows });
+  expect(await accept(second)).toMatchObject({ result: { state: 'accepted' } });
+  await done(client, second);
+  expect(await client.ask('view')).toMatchObject({ result: { items: [{ item: 'Soap', quantity: 7 }] } });
+});
