@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { type KeyRing, openKeyRing, readKeyFile } from '../../src/auth/key-ring.ts';
 import { formatAccessToken, parseAccessToken } from '../../src/auth/token.ts';
 import { ContextStore } from '../../src/client/context.ts';
+import { importFormats, readImportFile, rowsOf } from '../../src/client/shell/import-file.ts';
 import { checkServerConfig } from '../../src/config/server.ts';
 import { parseEnrolmentLink } from '../../src/model/enrolment-link.ts';
 import { Failure } from '../../src/model/failure.ts';
@@ -164,6 +165,34 @@ const clientFiles = defineTarget(
   },
 );
 
+const tables = [
+  '\ufeffitem,quantity,location,category\r\n"Soap, ""fine""",20,main,\r\n\'=1+1,1.5,"two\nlines",x\r\n',
+  'Item;Quantity\nFlour;0.125\n',
+  '[{ "item": "Soap", "quantity": 20 }, { "item": "Towels", "quantity": 1.5, "at": "cellar" }]',
+  '{"item":"Soap","quantity":20}\n{"item":"Towels","quantity":5}\n',
+];
+
+const importedFiles = defineTarget(
+  'imported files',
+  100,
+  fc.record({ text: textLike(...tables), format: fc.constantFrom(undefined, ...importFormats) }),
+  async () => {
+    const { folder, close } = await openFolder();
+    const file = join(folder, 'delivery');
+    return {
+      close,
+      async attempt({ text, format }) {
+        writeFileSync(file, text);
+        await refusingSoon(async () => {
+          for (const row of rowsOf(await readImportFile(file, format))) {
+            if (!(row.line >= 1)) throw new Error('A row without its line.');
+          }
+        });
+      },
+    };
+  },
+);
+
 /** Claims that are ours but for some; they are signed rightly. */
 const claims = fc.record(
   {
@@ -318,12 +347,13 @@ function wrap(tag: number, contents: Buffer): Buffer {
   return Buffer.concat([header, contents]);
 }
 
-/** What reads bytes, text or files without a socket. The import of CSV files belongs here, too: `textLike` makes some. */
+/** What reads bytes, text or files without a socket. */
 export const parserTargets: readonly Target[] = [
   decoder,
   messages,
   serverConfig,
   clientFiles,
+  importedFiles,
   accessTokens,
   serverFiles,
 ];
