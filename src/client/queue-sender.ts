@@ -105,8 +105,16 @@ export async function callKept(
     if (!(error instanceof Failure) || uncertain.has(error.code)) await queue.settle(entry);
     else if (before && !verdicts.has(error.code)) await queue.settle(before);
     else await queue.forget(entry);
-    throw error instanceof Failure && uncertain.has(error.code) ? keptFailure(error, params.operation) : error;
+    if (!(error instanceof Failure)) throw error;
+    if (uncertain.has(error.code)) throw keptFailure(error, params.operation);
+    throw error.code === 'unreachable' && command.shell?.canWait ? offerToWait(error) : error;
   }
+}
+
+/** Nothing was sent; what was not asked for is not kept, because whoever sees this repeats it by hand. */
+function offerToWait({ code, message, details }: Failure): Failure {
+  const offer = 'To have it sent when the server is back, repeat it with --queue.';
+  return new Failure(code, message, { ...details, hint: [details.hint, offer].filter(Boolean).join(' ') });
 }
 
 function keptFailure({ code, message, details }: Failure, operation: string): Failure {
