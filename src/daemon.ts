@@ -41,6 +41,7 @@ import { ensureCertificates } from './pki/issue.ts';
 import { LiveCertificates } from './pki/live-certificates.ts';
 import { loadServerCertificates, type ServerCertificates } from './pki/server-certificates.ts';
 import { AuditLog } from './server/audit-log.ts';
+import { FairShare } from './server/fair-share.ts';
 import { ImportRunner } from './server/import-runner.ts';
 import { Listener } from './server/listen.ts';
 import { type Logger, openLog } from './server/log.ts';
@@ -185,7 +186,7 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
       },
       rollImports: () => imports.wake(),
     };
-    const services = { store, auth, identify, log, audit, server, metrics };
+    const services = { store, auth, identify, log, shares: new FairShare(), audit, server, metrics };
     let ops: OpsServer | undefined;
     opened.defer(() => ops?.close()); // After the drain, which is to be seen there.
     const listener = await Listener.open({ ...config.listen, credentials: certificates.current }, services);

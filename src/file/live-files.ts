@@ -1,7 +1,10 @@
 import { stat } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 
 /** How soon a change is seen: who was shut out by it is to be cut off within a second. */
 const lookMilliseconds = 500;
+/** How long it takes at most to replace one file after the other, such as a certificate after its key. */
+const replacingMilliseconds = 100;
 
 /** What a look at the files found. After a problem what was loaded before stays. */
 export type Look = 'unchanged' | 'changed' | { readonly problem: unknown };
@@ -72,7 +75,7 @@ export class LiveFiles<T> {
     await this.#last;
   }
 
-  async #look(): Promise<Look> {
+  async #look(isAgain = false): Promise<Look> {
     const { paths, load, onProblem } = this.#options;
     const state = await stateOf(paths);
     if (state === this.#seen) {
@@ -87,6 +90,10 @@ export class LiveFiles<T> {
       this.#told = '';
       return 'changed';
     } catch (problem) {
+      if (!isAgain) {
+        await setTimeout(replacingMilliseconds);
+        if ((await stateOf(paths)) !== state) return this.#look(true);
+      }
       // Whatever it is, the program goes on with what it has.
       if (String(problem) !== this.#told) onProblem(problem);
       this.#told = String(problem);

@@ -75,6 +75,18 @@ export const publicIdCharactersMax = 64;
 export const requestsInFlightMax = 256;
 /** A page counts as one request for each so many rows: 256 long pages would be hundreds of megabytes. */
 export const rowsPerRequest = 16;
+/**
+ * So much of one user's requests is worked on at a time while others ask as well: half a millisecond of the store's time, and
+ * more than a person or a scanner ever has in flight.
+ */
+export const sharedWorkMax = 32;
+/**
+ * And so much of a user's who is alone: 30 ms of the store's time, once, for whoever asks next. Fewer than 64 connections
+ * with 16 requests each would make larger commits smaller, and each add 8 % dearer (measured).
+ */
+export const userWorkMax = 2048;
+/** Whoever asked so long ago at most is somebody who asks as well. */
+export const userWorkSharedMilliseconds = 1000;
 export const unreadReplyBytesMaxBeforeLogin = 16 * 1024;
 export const unreadReplyBytesMax = 1024 * 1024;
 export const unreadReplySecondsMax = 10;

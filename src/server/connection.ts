@@ -55,9 +55,15 @@ export class Connection {
   #wish: WatchWish | undefined;
   #endWatch: (() => void) | undefined;
 
-  constructor(socket: TLSSocket, peer: Omit<Caller, 'watch'>, services: Services, watches: Watches) {
+  constructor(socket: TLSSocket, peer: Pick<Caller, 'identity' | 'source'>, services: Services, watches: Watches) {
     this.#socket = socket;
-    this.#caller = { ...peer, watch: (wish) => this.#watch(wish) };
+    this.#caller = {
+      ...peer,
+      watch: (wish) => this.#watch(wish),
+      get isGone() {
+        return socket.destroyed;
+      },
+    };
     this.#services = services;
     this.#watches = watches;
     socket.setNoDelay(true);

@@ -14,6 +14,7 @@ import type { Metrics } from '../ops/metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { Reply, Request } from '../wire/message.ts';
 import { type AuditLog, loginProblem, refusalOf } from './audit-log.ts';
+import type { FairShare } from './fair-share.ts';
 import type { Logger } from './log.ts';
 
 /** The parts of the server that commands work with. */
@@ -24,6 +25,7 @@ export interface Services {
   readonly identify: (source: string, presented: PresentedCertificate | null) => Identity;
   readonly server: ServerFacts;
   readonly log: Logger;
+  readonly shares: FairShare;
   readonly audit: AuditLog;
   /** Absent: nobody asks for any (ops.port). */
   readonly metrics: Metrics | undefined;
@@ -34,6 +36,8 @@ export interface Caller {
   readonly identity: Identity;
   /** IP address. */
   readonly source: string;
+  /** Nobody is there any more to read a reply: what was not begun need not be done. */
+  readonly isGone: boolean;
   /** As in `Call`. */
   readonly watch: Call['watch'];
 }
@@ -46,11 +50,33 @@ export interface Caller {
 export async function dispatch(request: Request, caller: Caller, services: Services): Promise<Reply> {
   const command = findCommand(request.method);
   const { metrics } = services;
-  if (!metrics) return answer(command, request, caller, services);
+  if (!metrics) return answerInTurn(command, request, caller, services);
   const since = performance.now();
-  const reply = await answer(command, request, caller, services);
+  const reply = await answerInTurn(command, request, caller, services);
   const outcome = 'failure' in reply ? reply.failure.code : 'ok';
   metrics.answered(command?.name, outcome, (performance.now() - since) / 1000);
+  return reply;
+}
+
+/** Whoever has waited for their turn is judged by what holds then. */
+async function answerInTurn(
+  command: Command | undefined,
+  request: Request,
+  caller: Caller,
+  services: Services,
+): Promise<Reply> {
+  const { userId } = caller.identity;
+  if (userId === undefined) return answer(command, request, caller, services);
+  const { shares } = services;
+  const weight = weightOf(request);
+  const turn = shares.begin(userId, weight);
+  if (turn) await turn;
+  if (turn && caller.isGone) {
+    shares.end(userId, weight);
+    return { id: request.id, failure: new Failure('going-away', 'Whoever asked has gone.') }; // Nobody reads it.
+  }
+  const reply = await answer(command, request, caller, services);
+  shares.end(userId, weight);
   return reply;
 }
 

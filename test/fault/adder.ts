@@ -15,6 +15,10 @@ export interface Load {
   readonly token: string;
   goesOn(): boolean;
   next(): Add;
+  /** Waited for before each new add, of which there is one at a time then; without it, as many as may be are in flight. */
+  pace?(): Promise<unknown>;
+  /** Told of each add that was answered on the connection on which it was first sent: how long that took. */
+  answered?(milliseconds: number): void;
 }
 
 /** What one client saw. */
@@ -57,16 +61,22 @@ async function converse(
   open: Map<string, Add>,
   acknowledged: (Add & { seq: number })[],
 ): Promise<void> {
+  const sentAt = new Map<string, number>();
   for (;;) {
-    while (load.goesOn() && open.size < inFlightMax) {
+    while (load.goesOn() && open.size < (load.pace ? 1 : inFlightMax)) {
+      await load.pace?.();
       const add = load.next();
       open.set(add.operation, add);
+      if (load.answered) sentAt.set(add.operation, performance.now());
       client.write(line(add.operation, 'add', add));
     }
     if (open.size === 0) return;
     const reply = await client.reply();
     if (!reply) return;
     settle(reply, open, acknowledged);
+    const sent = sentAt.get(String(reply.id));
+    if (sent !== undefined) load.answered?.(performance.now() - sent);
+    sentAt.delete(String(reply.id));
   }
 }
 

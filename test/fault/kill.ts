@@ -77,7 +77,8 @@ async function enroll(server: ServerProcess): Promise<string> {
   return grant['accessToken'] ?? '';
 }
 
-async function look(server: ServerProcess, token: string): Promise<Pick<Aftermath, 'movements' | 'balances'>> {
+/** All that a server has, as whoever has this token sees it. */
+export async function look(server: ServerProcess, token: string): Promise<Pick<Aftermath, 'movements' | 'balances'>> {
   return open(server, async (client) => {
     await client.ask('authenticate', { token });
     const movements: Movement[] = [];

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { type EnrolmentLink, parseEnrolmentLink } from '../../src/model/enrolment-link.ts';
 
-const program = fileURLToPath(new URL('../../src/secure-invd.ts', import.meta.url));
+const sourceProgram = fileURLToPath(new URL('../../src/secure-invd.ts', import.meta.url));
 
 /** A server in a process of its own, which can be killed. */
 export interface ServerProcess {
@@ -30,13 +30,15 @@ export interface LogOptions {
   /** More flags, by name: `{ 'ops-port': '9464' }`. */
   readonly flags?: Readonly<Record<string, string>>;
   readonly env?: NodeJS.ProcessEnv;
+  /** Another than the one in `src/`: the compiled one, where what it occupies is measured. */
+  readonly program?: string | undefined;
 }
 
 /** Starts a server on the folder and resolves when it serves; the first time, when it has printed the link as well. */
 export async function startProcess(
   folder: string,
   isFirst = false,
-  { logLevel = 'error', onLog, flags: more = {}, env = process.env }: LogOptions = {},
+  { logLevel = 'error', onLog, flags: more = {}, env = process.env, program = sourceProgram }: LogOptions = {},
 ): Promise<ServerProcess> {
   const flags = {
     'listen-port': '0',

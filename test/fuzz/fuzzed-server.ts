@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import type { Role } from '../../src/model/user.ts';
 import { type ServerProcess, startProcess } from '../fault/server-process.ts';
+import { residentMebibytes } from '../support/process-figures.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { line, testPassword } from '../support/wire-client.ts';
 import { Peer } from './peer.ts';
@@ -132,10 +132,8 @@ export class FuzzedServer {
   }
 
   /** MiB of memory that the server occupies; undefined where the system does not say. */
-  async residentMebibytes(): Promise<number | undefined> {
-    const status = await readFile(`/proc/${this.process.pid}/status`, 'utf8').catch(() => '');
-    const kibibytes = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
-    return kibibytes === undefined ? undefined : Number(kibibytes) / 1024;
+  residentMebibytes(): number | undefined {
+    return residentMebibytes(this.process.pid);
   }
 
   async close(): Promise<void> {

@@ -58,7 +58,7 @@ async function fuzz({ name, open }: Target, firstSeed: number, seconds: number):
   try {
     for (; performance.now() - since < seconds * 1000; seed = (seed + 1) | 0) {
       inputs += await target.run(seed);
-      const resident = await target.server?.residentMebibytes();
+      const resident = target.server?.residentMebibytes();
       if (resident !== undefined) memory.push(resident);
       assertBounded(memory);
     }

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { beforeAll, expect, onTestFinished, test } from 'vitest';
 import { connectionsBeforeLoginMax, lineBytesMaxBeforeLogin, loginSecondsMax } from '../../src/model/limits.ts';
 import { type ServerProcess, startProcess } from '../fault/server-process.ts';
+import { residentMebibytes } from '../support/process-figures.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { enrollAdministrator, line, openAs, WireClient } from '../support/wire-client.ts';
 
@@ -27,9 +27,8 @@ beforeAll(async () => {
 const bytesMax = 128 * 1024 * 1024;
 
 /** Resident memory of the server, in bytes. */
-async function memory(): Promise<number> {
-  const status = await readFile(`/proc/${server.pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
+function memory(): number {
+  return (residentMebibytes(server.pid) ?? Number.NaN) * 1024 * 1024;
 }
 
 async function openCrowd(size: number): Promise<WireClient[]> {
@@ -61,7 +60,7 @@ function serveHonestly(): () => Promise<number> {
 }
 
 test('300 connections that send nothing, or a byte now and then, keep no honest client out', async () => {
-  const before = await memory();
+  const before = memory();
   const member = await openAs(server, grant['accessToken']);
   const crowd = await openCrowd(300);
   const drip = setInterval(() => {
@@ -82,7 +81,7 @@ test('300 connections that send nothing, or a byte now and then, keep no honest 
       { id: null, error: { code: 1008, data: { code: 'busy', retryAfter: 10 } } },
     ]);
   }
-  expect((await memory()) - before).toBeLessThan(bytesMax);
+  expect(memory() - before).toBeLessThan(bytesMax);
 });
 
 const floods: readonly (readonly [string, string | Buffer])[] = [
@@ -104,7 +103,7 @@ const floods: readonly (readonly [string, string | Buffer])[] = [
 ];
 
 test.each(floods)('%s from 60 strangers at once: one refusal each, and everybody else is served', async (_, bytes) => {
-  const before = await memory();
+  const before = memory();
   const crowd = await openCrowd(60);
   const stop = serveHonestly();
   for (const one of crowd) one.write(bytes);
@@ -116,22 +115,22 @@ test.each(floods)('%s from 60 strangers at once: one refusal each, and everybody
     await one.closed;
   }
   expect(await stop()).toBeGreaterThan(0);
-  expect((await memory()) - before).toBeLessThan(bytesMax);
+  expect(memory() - before).toBeLessThan(bytesMax);
 });
 
 test('1,000 good lines at once from 60 strangers are answered one by one, and soon for everybody else', async () => {
-  const before = await memory();
+  const before = memory();
   const crowd = await openCrowd(60);
   const stop = serveHonestly();
   const ids = Array.from({ length: 1000 }, (_, id) => id);
   for (const one of crowd) one.write(ids.map((id) => line(id, 'ping')).join(''));
   for (const one of crowd) expect((await one.replies(1000)).map(({ id }) => id)).toEqual(ids);
   expect(await stop()).toBeGreaterThan(0);
-  expect((await memory()) - before).toBeLessThan(bytesMax);
+  expect(memory() - before).toBeLessThan(bytesMax);
 });
 
 test('strangers who ask without end and read nothing are cut off long before their time to log in is over', async () => {
-  const before = await memory();
+  const before = memory();
   const crowd = await Promise.all(Array.from({ length: 4 }, () => WireClient.open(server)));
   const stop = serveHonestly();
   const started = performance.now();
@@ -144,5 +143,5 @@ test('strangers who ask without end and read nothing are cut off long before the
   await Promise.all(crowd.map(({ closed }) => closed));
   expect(performance.now() - started).toBeLessThan((loginSecondsMax - 1) * 1000);
   expect(await stop()).toBeGreaterThan(0);
-  expect((await memory()) - before).toBeLessThan(bytesMax);
+  expect(memory() - before).toBeLessThan(bytesMax);
 });

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, test } from 'vitest';
 import { type ServerProcess, startProcess } from '../fault/server-process.ts';
+import { residentMebibytes } from '../support/process-figures.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { enrollAdministrator, openAs, WireClient } from '../support/wire-client.ts';
 
@@ -38,9 +38,8 @@ beforeAll(async () => {
 const open = () => openAs(server, grant['accessToken']);
 
 /** Resident memory of the server, in bytes. */
-async function memory(): Promise<number> {
-  const status = await readFile(`/proc/${server.pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) * 1024;
+function memory(): number {
+  return (residentMebibytes(server.pid) ?? Number.NaN) * 1024 * 1024;
 }
 
 /** Counts the movements that arrive, and keeps the last line. */
@@ -59,7 +58,7 @@ function readAll({ socket }: WireClient): { movements: number; end: string } {
 
 test('watchers who read nothing cost little, are cut, and find the reason behind what they had not read', async () => {
   await open().then((one) => one.ask('view')); // What the first request costs is no watcher's.
-  const before = await memory();
+  const before = memory();
   const crowd = await Promise.all(Array.from({ length: 10 }, open));
   for (const one of crowd) {
     expect(await one.ask('watch', { after: 0 })).toHaveProperty('result');
@@ -71,7 +70,7 @@ test('watchers who read nothing cost little, are cut, and find the reason behind
     seq++;
     await sleep(20);
   }
-  expect((await memory()) - before).toBeLessThan(64 * 1024 * 1024);
+  expect(memory() - before).toBeLessThan(64 * 1024 * 1024);
   const reading = crowd.map((one) => ({ one, read: readAll(one) }));
   for (const { one } of reading) one.socket.resume();
   for (const { one, read } of reading) {

@@ -1,0 +1,91 @@
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LoadedServer, Machine } from '../load/loaded-server.ts';
+import type { WireClient } from '../support/wire-client.ts';
+
+/** How honest clients were served: milliseconds of each request, and what went wrong. */
+export interface Service {
+  readonly adds: number[];
+  readonly views: number[];
+  /** From the first byte of a new connection to its first answer after it has shown who it is. */
+  readonly arrivals: number[];
+  readonly complaints: string[];
+}
+
+const answerMillisecondsMax = 10_000;
+const items = 20;
+
+/**
+ * Works for so long as people and their machines do: each member adds one thing, waits for the answer and a moment
+ * longer, and looks at it; now and then somebody comes anew.
+ */
+export async function serveHonestly(
+  server: LoadedServer,
+  members: readonly Machine[],
+  seconds: number,
+): Promise<Service> {
+  const service: Service = { adds: [], views: [], arrivals: [], complaints: [] };
+  const end = performance.now() + seconds * 1000;
+  const goesOn = () => performance.now() < end && service.complaints.length === 0;
+  const [newcomer] = members;
+  const working = members.map((member, at) => work(server, member, at, service, goesOn));
+  await Promise.all(newcomer ? [...working, arrive(server, newcomer, service, goesOn)] : working);
+  return service;
+}
+
+async function work(
+  server: LoadedServer,
+  { token }: Machine,
+  at: number,
+  service: Service,
+  goesOn: () => boolean,
+): Promise<void> {
+  await complaining(service, () =>
+    server.converse(async (client) => {
+      await ask(client, 'authenticate', { token });
+      for (let turn = at; goesOn(); turn++) {
+        const item = `Item ${turn % items}`;
+        service.adds.push(await ask(client, 'add', { item, quantity: 1, operation: randomUUID() }));
+        await moment();
+        service.views.push(await ask(client, 'view', { items: [item] }));
+        await moment();
+      }
+    }),
+  );
+}
+
+async function arrive(
+  server: LoadedServer,
+  { token }: Machine,
+  service: Service,
+  goesOn: () => boolean,
+): Promise<void> {
+  while (goesOn()) {
+    await complaining(service, async () => {
+      const since = performance.now();
+      await server.converse((client) => ask(client, 'authenticate', { token }));
+      service.arrivals.push(performance.now() - since);
+    });
+    await sleep(100);
+  }
+}
+
+/** Asks, demands a result, and tells how long it took. */
+async function ask(client: WireClient, method: string, params: object): Promise<number> {
+  const since = performance.now();
+  const late = sleep(answerMillisecondsMax, 'late' as const, { ref: false });
+  const reply = await Promise.race([client.ask(method, params), late]);
+  if (reply === 'late') throw new Error(`${method} took longer than ${answerMillisecondsMax} ms`);
+  if (!reply?.result) throw new Error(`${method} was refused: ${JSON.stringify(reply?.error ?? 'closed')}`);
+  return performance.now() - since;
+}
+
+async function complaining(service: Service, what: () => Promise<unknown>): Promise<void> {
+  try {
+    await what();
+  } catch (error) {
+    service.complaints.push(error instanceof Error ? error.message : String(error));
+  }
+}
+
+const moment = () => sleep(2 + Math.random() * 10);

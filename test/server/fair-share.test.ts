@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { requestsInFlightMax, sharedWorkMax, userWorkMax } from '../../src/model/limits.ts';
+import { FairShare } from '../../src/server/fair-share.ts';
+import { startServer } from '../support/server.ts';
+import { enrollAdministrator, enrollUser, line, openAs, WireClient } from '../support/wire-client.ts';
+
+const [flooder, other] = [1, 2];
+
+/** Begins that many requests of weight 1 and tells how many may be worked on at once. */
+function beginMany(shares: FairShare, userId: number, count: number): number {
+  return Array.from({ length: count }, () => shares.begin(userId, 1)).filter((turn) => !turn).length;
+}
+
+test('whoever is alone may use as much as the store commits at once; who is not, a share', () => {
+  const shares = new FairShare();
+  expect(beginMany(shares, flooder, userWorkMax + 10)).toBe(userWorkMax);
+  expect(beginMany(shares, other, 1000)).toBe(sharedWorkMax);
+  expect(beginMany(shares, flooder, 10)).toBe(0);
+});
+
+test('what waits is begun in its order, when as much was answered, and the largest requests are worked on alone', async () => {
+  const shares = new FairShare();
+  shares.begin(other, 1);
+  const begun: string[] = [];
+  const ask = (name: string, weight: number) => {
+    const turn = shares.begin(flooder, weight);
+    if (turn) void turn.then(() => begun.push(name));
+    else begun.push(name);
+  };
+  const turnOfLoop = () => new Promise((resolve) => setImmediate(resolve));
+  ask('huge', 2 * sharedWorkMax);
+  ask('small', 1);
+  ask('huge, too', 2 * sharedWorkMax);
+  ask('last', 1);
+  expect(begun).toEqual(['huge']);
+  shares.end(flooder, 2 * sharedWorkMax);
+  await turnOfLoop();
+  expect(begun).toEqual(['huge', 'small']);
+  shares.end(flooder, 1);
+  await turnOfLoop();
+  expect(begun).toEqual(['huge', 'small', 'huge, too']);
+  shares.end(flooder, 2 * sharedWorkMax);
+  await turnOfLoop();
+  expect(begun).toEqual(['huge', 'small', 'huge, too', 'last']);
+});
+
+test('one user who floods from 8 connections is not served before whoever asks for one thing', async () => {
+  const server = await startServer();
+  const administrator = await WireClient.open(server);
+  const grant = await enrollAdministrator(server, administrator);
+  const { client: clerk } = await enrollUser(server, administrator, 'clerk', 'clerk');
+  const crowd = await Promise.all(Array.from({ length: 8 }, () => openAs(server, grant['accessToken'])));
+  await clerk.ask('add', { item: 'Soap', quantity: 1, operation: randomUUID() });
+  for (const one of crowd) {
+    for (let id = 0; id < requestsInFlightMax; id++) {
+      one.write(line(id, 'add', { item: 'Flood', quantity: 1, operation: randomUUID() }));
+    }
+  }
+  await Promise.race(crowd.map((one) => one.reply()));
+  const added = await clerk.ask('add', { item: 'Soap', quantity: 1, operation: randomUUID() });
+  expect(added).toMatchObject({ result: { balance: 2 } });
+  expect(added?.result?.['seq']).toBeLessThan((8 * requestsInFlightMax) / 2);
+});
+
+test('what somebody has asked for and not got when they leave is not done any more', async () => {
+  const server = await startServer();
+  const administrator = await WireClient.open(server);
+  const grant = await enrollAdministrator(server, administrator);
+  const { client: clerk } = await enrollUser(server, administrator, 'clerk', 'clerk');
+  const leaving = await openAs(server, grant['accessToken']);
+  await clerk.ask('ping');
+  for (let id = 0; id < requestsInFlightMax; id++) {
+    leaving.write(line(id, 'add', { item: 'Flood', quantity: 1, operation: randomUUID() }));
+  }
+  await leaving.reply();
+  leaving.socket.destroy();
+  // Of the same user, so it waits behind all that.
+  const viewed = await administrator.ask('view');
+  expect(viewed?.result?.['seq']).toBeLessThan(requestsInFlightMax);
+});

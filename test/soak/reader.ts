@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LoadedServer, Machine } from '../load/loaded-server.ts';
+import type { WireClient, WireReply } from '../support/wire-client.ts';
+
+const paceMilliseconds = 50;
+const questions = [
+  ['view', { limit: 100 }],
+  ['history', { limit: 100 }],
+  ['whoami', {}],
+  ['view', { items: ['Item 1'] }],
+] as const;
+
+/** Comes anew whenever a connection ends, as clients do when a server is killed, and asks for this and that. */
+export async function readOn(
+  server: LoadedServer,
+  { token }: Machine,
+  goesOn: () => boolean,
+  complaints: string[],
+): Promise<void> {
+  while (goesOn()) {
+    await connected(server, async (client) => {
+      let reply = await client.ask('authenticate', { token });
+      for (let turn = 0; reply && goesOn(); turn++) {
+        const [method, params] = questions[turn % questions.length] ?? questions[0];
+        reply = await client.ask(method, params);
+        // There is no Item 1 before somebody has added it.
+        if (reply && !reply.result && reply.error?.data.code !== 'not-found') {
+          complaints.push(`${method} was refused: ${JSON.stringify(reply.error)}`);
+        }
+        if (turn % 20 === 19) return;
+        await sleep(paceMilliseconds);
+      }
+    });
+  }
+}
+
+/** Somebody who watches everything, whatever becomes of the connection: each movement once, in its order. */
+export class Audience {
+  readonly problems: string[] = [];
+  #seq = 0;
+
+  /** The last movement that was pushed. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  async watch(server: LoadedServer, { token }: Machine, goesOn: () => boolean, complaints: string[]): Promise<void> {
+    while (goesOn() && this.problems.length === 0) {
+      await connected(server, async (client) => {
+        const stop = setInterval(() => goesOn() || client.socket.destroy(), 100);
+        try {
+          await client.ask('authenticate', { token });
+          const begun = await client.ask('watch', { after: this.#seq });
+          if (begun && !begun.result) complaints.push(`watch was refused: ${JSON.stringify(begun.error)}`);
+          for (let reply = await client.reply(); reply; reply = await client.reply()) this.#take(reply);
+        } finally {
+          clearInterval(stop);
+        }
+      });
+    }
+  }
+
+  #take(pushed: WireReply & { readonly params?: { readonly seq?: number } }): void {
+    const seq = pushed.params?.seq;
+    if (seq === undefined) return; // Going away, or a reply.
+    if (seq !== this.#seq + 1) this.problems.push(`Movement ${seq} was pushed after ${this.#seq}.`);
+    this.#seq = seq;
+  }
+}
+
+async function connected(server: LoadedServer, use: (client: WireClient) => Promise<void>): Promise<void> {
+  try {
+    await server.converse(use);
+  } catch {
+    await sleep(20); // Nobody listens at the moment.
+  }
+}

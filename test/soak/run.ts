@@ -1,0 +1,72 @@
+import { writeFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
+import { parseArgs } from 'node:util';
+import { growthOf } from './growth.ts';
+import { drawSoak } from './picture.ts';
+import { type Sample, soak } from './soak.ts';
+
+const help = `Lets users work on a server for long, which is killed, reloaded, given new keys and certificates, and beset by slow peers.
+
+  npm run test:soak
+  npm run test:soak -- --minutes 30 --picture soak.svg
+
+Options:
+  --minutes M      how long (default 5); memory and descriptors are judged of the last two thirds, without kills
+  --kills N        how often it is killed in the first third (default: once a minute of that, at least once)
+  --picture FILE   an SVG of the times of add, memory and descriptors
+  --help           this text
+
+The status is 1 when anything that was acknowledged is lost or there twice, a watcher missed something, an honest request
+was refused, or memory or descriptors grow.
+`;
+
+const samples = 120;
+
+function parseOptions() {
+  const { values } = parseArgs({
+    options: {
+      minutes: { type: 'string', default: '5' },
+      kills: { type: 'string' },
+      picture: { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const minutes = Number(values.minutes);
+  if (!(minutes > 0)) throw new Error(`--minutes is a positive number (got ${values.minutes}).`);
+  const kills = values.kills === undefined ? Math.max(1, Math.round(minutes / 3)) : Number(values.kills);
+  if (!Number.isSafeInteger(kills) || kills < 0) throw new Error(`--kills is a whole number (got ${values.kills}).`);
+  return { ...values, minutes, kills };
+}
+
+function formatRow(cells: readonly (string | number | undefined)[]): string {
+  return `${cells.map((cell) => String(cell ?? '').padStart(12)).join('')}\n`;
+}
+
+function rowOf({ at, adds, median, p99, resident, descriptors }: Sample): string {
+  return formatRow([at.toFixed(0), adds, median.toFixed(1), p99.toFixed(1), resident?.toFixed(0), descriptors]);
+}
+
+async function main(): Promise<number> {
+  const { minutes, kills, picture, help: isHelpWanted } = parseOptions();
+  if (isHelpWanted) {
+    process.stdout.write(help);
+    return 0;
+  }
+  process.stdout.write(formatRow(['SECONDS', 'ADDS', 'MEDIAN (ms)', 'P99 (ms)', 'MEMORY (MiB)', 'DESCRIPTORS']));
+  let taken = 0;
+  const soaked = await soak({ seconds: minutes * 60, samples, kills }, (sample) => {
+    if (++taken % 6 === 0) process.stdout.write(rowOf(sample));
+  });
+  if (picture !== undefined) await writeFile(picture, drawSoak(soaked));
+  const problems = [...soaked.problems, ...growthOf(soaked.samples.filter(({ at }) => at > soaked.settledAt))];
+  const { acknowledged, repeated, watched, disturbed } = soaked;
+  const load = loadavg().map((one) => one.toFixed(1));
+  process.stdout.write(
+    `${acknowledged} adds acknowledged, ${repeated} repeated, ${watched} movements watched, ${disturbed.length} disturbances.\n` +
+      `Node.js ${process.versions.node}, load ${load.join(' ')}.\n${problems.map((problem) => `${problem}\n`).join('')}`,
+  );
+  return problems.length === 0 ? 0 : 1;
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
+process.exitCode = await main();
