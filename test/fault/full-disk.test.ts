@@ -2,19 +2,22 @@ import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { verifyStore } from '../../src/store/files.ts';
 import { startServer, temporaryFolder } from '../support/server.ts';
 import { enrollAdministrator, testPassword, WireClient } from '../support/wire-client.ts';
 import { times } from './length.ts';
-import { mountSmallDisk, whyNoDisk } from './small-disk.ts';
+import { mountSmallDisk, type SmallDisk, whyNoDisk } from './small-disk.ts';
+import { tryUnder } from './trial.ts';
 
 const probe = mkdtempSync(join(tmpdir(), 'disk-'));
 const reason = whyNoDisk(probe);
 rmdirSync(probe);
+const skipped = reason === undefined ? '' : ` (skipped: ${reason})`;
 
 test.skipIf(reason !== undefined)(
-  `on a full disk changes are refused, reads, logins and refreshes go on, and all goes on when there is room${reason === undefined ? '' : ` (skipped: ${reason})`}`,
+  `on a full disk changes are refused, reads, logins and refreshes go on, and all goes on when there is room${skipped}`,
   async () => {
     const folder = await temporaryFolder();
     const disk = await mountSmallDisk(join(folder, 'small'), 48);
@@ -59,5 +62,41 @@ test.skipIf(reason !== undefined)(
       expect((await client.ask('server.status'))?.result?.['warnings']).toEqual([]);
     }
     await expect(verifyStore(`sqlite:${path}`, () => undefined)).resolves.toHaveProperty('root');
+  },
+);
+
+const fillings = times(1, 30);
+
+test.skipIf(reason !== undefined)(
+  `a disk that is full ${fillings} times under load loses and doubles nothing, and looks go on${skipped}`,
+  { timeout: times(60_000, 900_000) },
+  async () => {
+    let disk: SmallDisk | undefined;
+    const outcome = await tryUnder(
+      async (stage) => {
+        const { load } = stage;
+        const looks = () => load.history.filter(({ what }) => what === 'seen').length;
+        for (let filling = 0; filling < fillings; filling++) {
+          disk?.fill();
+          await sleep(100);
+          const before = looks();
+          await expect.poll(looks, { timeout: 5000 }).toBeGreaterThan(before);
+          if (filling % 3 === 1) await stage.server.kill();
+          disk?.empty();
+          if (filling % 3 === 1) await stage.restart();
+          await load.progress(50);
+        }
+      },
+      {
+        async prepare(folder) {
+          const small = await mountSmallDisk(join(folder, 'data'), 96);
+          onTestFinished(() => small.unmount());
+          disk = small;
+          return process.env;
+        },
+      },
+    );
+    expect(outcome.violations).toEqual([]);
+    expect(outcome.repeated).toBeGreaterThan(fillings);
   },
 );

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Add, addUntilDone, type Load, type Outcome } from '../fault/adder.ts';
-import { look } from '../fault/kill.ts';
 import { type Attackers, attack } from '../hostile/attackers.ts';
 import { quantile } from '../load/latency.ts';
 import { LoadedServer, type Machine } from '../load/loaded-server.ts';
 import { openDescriptors, residentMebibytes } from '../support/process-figures.ts';
+import { type Add, addUntilDone, type Load, type Outcome } from './adder.ts';
 import { type Disturbance, type Disturbed, disturbances } from './disturbance.ts';
+import { look } from './look.ts';
 import { Audience, readOn } from './reader.ts';
 
 /** How it went for some seconds. */

@@ -139,6 +139,9 @@ function connect(path: string | URL, readOnly: boolean): DatabaseSync {
   try {
     // With NORMAL a power cut loses commits that were acknowledged; FULL syncs the log at every commit.
     connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL');
+    // Otherwise a large change is kept undoable in a file below /var/tmp: there it may be full, and a server without a
+    // free descriptor would lose its connection to the store.
+    connection.exec('PRAGMA temp_store = MEMORY');
     connection.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`);
     return connection;
   } catch (error) {

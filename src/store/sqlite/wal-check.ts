@@ -80,12 +80,15 @@ function walk(file: number): WalDamage | undefined {
   for (let number = 1; number <= frames; number++) {
     const at = headerBytes + (number - 1) * frame.byteLength;
     if (readSync(file, frame, 0, frame.byteLength, at) < frame.byteLength) break;
-    const isOfThisLog = equal(checksumAt(frame, 8), salts);
+    const [salt, otherSalt] = checksumAt(frame, 8);
+    const isOfThisLog = salt === salts[0] && otherSalt === salts[1];
+    // Each new log has two new salts: with one of them a frame is this log's, and the other is what has changed.
+    const wasWritten = salt === salts[0] || otherSalt === salts[1];
     // From the checksum that the frame before has, right or wrong, so that what follows a wrong one can be told.
     const begun = sum(before, frame, 0, 8, isLittle);
     before = checksumAt(frame, 16);
     const isGood = isOfThisLog && equal(sum(begun, frame, frameHeaderBytes, pageBytes, isLittle), before);
-    if (!isGood) bad ??= { frame: number, wasWritten: isOfThisLog };
+    if (!isGood) bad ??= { frame: number, wasWritten };
     else if (bad) {
       if (commits > 0) isLaterThanCommit = true;
       if (frame.getUint32(4) !== 0) commits++;

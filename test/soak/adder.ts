@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { ServerProcess } from '../fault/server-process.ts';
 import { line, WireClient, type WireReply } from '../support/wire-client.ts';
-import type { ServerProcess } from './server-process.ts';
 
 /** An add that a client means to have counted once, whatever happens. */
 export interface Add {

@@ -1,0 +1,131 @@
+import { join } from 'node:path';
+import { expect, onTestFinished } from 'vitest';
+import { verifyStore } from '../../src/store/files.ts';
+import { temporaryFolder } from '../support/server.ts';
+import { enrollAdministrator, WireClient } from '../support/wire-client.ts';
+import { workOnTheWire } from './clerk.ts';
+import type { Movement, Remains } from './history.ts';
+import { judge, type Verdict } from './judge.ts';
+import { isLong } from './length.ts';
+import { workWithLibrary } from './library-clerk.ts';
+import { Load, type Way } from './load.ts';
+import { type LogOptions, type ServerProcess, startProcess } from './server-process.ts';
+import { buildShim, type Shim } from './shim.ts';
+
+/** What a test does its harm with, while clients work. */
+export interface Stage {
+  readonly folder: string;
+  readonly load: Load;
+  readonly server: ServerProcess;
+  /** Kills the server if it still runs, and starts one in its place. */
+  restart(): Promise<void>;
+}
+
+export interface TrialOptions extends LogOptions {
+  /** Clients that know only the wire. */
+  readonly clerks?: number;
+  /** Clients that use our library. They need a way whose port stays. */
+  readonly libraries?: number;
+  /** Leads the clients elsewhere, such as through a bad network. */
+  readonly route?: (server: () => Way) => Promise<() => Way>;
+  /** Makes the folder as it is to be, before the server is started there with this environment. */
+  readonly prepare?: (folder: string) => NodeJS.ProcessEnv | Promise<NodeJS.ProcessEnv>;
+  readonly seed?: number;
+}
+
+/** The verdict, and what is left of it all. */
+export interface Outcome extends Verdict {
+  readonly ledger: readonly Movement[];
+  /** How many connections the clients made in all. */
+  readonly connections: number;
+}
+
+/**
+ * Lets clients work on a real server process while `harm` is done to it, brings everything that was begun to its end,
+ * and judges what the clients saw by what is left, in the server and in its files.
+ */
+export async function tryUnder(harm: (stage: Stage) => Promise<void>, options: TrialOptions = {}): Promise<Outcome> {
+  const { clerks = 8, libraries = 0, route, prepare, seed = 1, ...log } = options;
+  const folder = await temporaryFolder();
+  const settings = prepare ? { ...log, env: await prepare(folder) } : log;
+  let server = await startProcess(folder, true, settings);
+  onTestFinished(() => server.kill());
+  const token = await enroll(server);
+  const direct = () => server;
+  const load = new Load(token, route ? await route(direct) : direct, seed);
+  onTestFinished(() => load.abandon());
+  const authority = join(folder, 'certs', 'server-ca.pem');
+  const working = Promise.all([
+    ...Array.from({ length: clerks }, () => workOnTheWire(load)),
+    ...Array.from({ length: libraries }, () => workWithLibrary(load, authority)),
+  ]);
+  const stage: Stage = {
+    folder,
+    load,
+    get server() {
+      return server;
+    },
+    async restart() {
+      await server.kill();
+      server = await startProcess(folder, false, settings);
+    },
+  };
+  try {
+    await Promise.race([harm(stage), working]); // A client that fails ends the test at once.
+  } finally {
+    load.end();
+  }
+  await working;
+  const remains = await look(server, token);
+  await server.kill();
+  await verifyStore(`sqlite:${join(folder, 'data', 'inventory.db')}`, () => undefined);
+  const verdict = judge(load.history, remains);
+  if (isLong) console.info(`${expect.getState().currentTestName}: ${JSON.stringify(verdict)}`);
+  return { ...verdict, ledger: remains.ledger, connections: load.connections };
+}
+
+/** The same with a shim below the server, whose folder `data` can fail. */
+export function tryWithShim(
+  harm: (stage: Stage, shim: Shim) => Promise<void>,
+  options: Omit<TrialOptions, 'prepare'> = {},
+): Promise<Outcome> {
+  let shim: Shim | undefined;
+  const prepare = (folder: string) => {
+    shim = buildShim(folder, join(folder, 'data'));
+    return shim.env;
+  };
+  return tryUnder(async (stage) => shim && harm(stage, shim), { ...options, prepare });
+}
+
+async function enroll(server: ServerProcess): Promise<string> {
+  const { link } = server;
+  if (!link) throw new Error('The server printed no link.');
+  const grant = await open(server, (client) => enrollAdministrator({ ...server, link: () => link }, client));
+  return grant['accessToken'] ?? '';
+}
+
+async function look(server: ServerProcess, token: string): Promise<Remains> {
+  return open(server, async (client) => {
+    await client.ask('authenticate', { token });
+    const ledger: Movement[] = [];
+    for (let cursor: unknown; ; ) {
+      const page = await client.ask('history', { limit: 1000, ...(cursor === undefined ? {} : { cursor }) });
+      if (!page?.result) throw new Error('The history cannot be read.');
+      ledger.push(...(page.result['movements'] as Movement[])); // As src/wire/README.md has it.
+      cursor = page.result['cursor'];
+      if (cursor === undefined) break;
+    }
+    const viewed = await client.ask('view');
+    const stock = viewed?.result?.['items'] as { item: string; quantity: number }[]; // As above.
+    return { ledger: ledger.reverse(), stock: new Map(stock.map(({ item, quantity }) => [item, quantity])) };
+  });
+}
+
+async function open<T>(server: ServerProcess, use: (client: WireClient) => Promise<T>): Promise<T> {
+  const cleanings: (() => void)[] = [];
+  try {
+    return await use(await WireClient.open(server, {}, (clean) => cleanings.push(clean)));
+  } finally {
+    for (const clean of cleanings) clean();
+  }
+}
