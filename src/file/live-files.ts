@@ -90,7 +90,7 @@ export class LiveFiles<T> {
       this.#told = '';
       return 'changed';
     } catch (problem) {
-      if (!isAgain) {
+      if (!isAgain && String(problem) !== this.#told) {
         await setTimeout(replacingMilliseconds);
         if ((await stateOf(paths)) !== state) return this.#look(true);
       }
