@@ -38,7 +38,7 @@ interface Order {
   readonly made: string | undefined;
 }
 
-const parts = ['add', 'view', 'growth'];
+const parts = ['add', 'view', 'import', 'growth'];
 
 function parseOrder(): Order | undefined {
   const text = { type: 'string' } as const;

@@ -5,7 +5,7 @@ import type { Role } from '../../src/model/user.ts';
 import type { Database } from '../../src/store/sqlite/database.ts';
 import { GroupCommit } from '../../src/store/sqlite/group-commit.ts';
 import type { Call } from '../../src/store/sqlite/message.ts';
-import { indexMovements } from '../../src/store/sqlite/movement-index.ts';
+import { indexThrough } from '../../src/store/sqlite/movement-index.ts';
 import { openStoreFiles } from '../../src/store/sqlite/store-files.ts';
 import { placeNames } from './catalogue.ts';
 import { type Asked, type StoreOrder, Story } from './story.ts';
@@ -45,7 +45,7 @@ export function makeStore(path: string, order: StoreOrder, onProgress: (movement
     fill(database, order, onProgress);
     // All at once, which takes half as long as in portions.
     database.run('UPDATE ledger SET indexed = 0');
-    database.within(() => indexMovements(database, order.movements));
+    database.within(() => indexThrough(database, 0, order.movements));
     for (const { sql } of indexes) database.script(sql);
     // The first commit of this kind writes all that the system still holds back.
     database.script('PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL');

@@ -43,6 +43,8 @@ export const importCommitRowsMax = 1000;
 export const importSliceMilliseconds = 1;
 /** On a disk or a machine whose commits take longer than this, an import is not to make it worse. */
 export const importSliceMillisecondsMax = 4;
+/** And so long for movements to be indexed, which a commit does when many wait. */
+export const movementIndexMilliseconds = 8;
 export const importNameCharactersMax = 128;
 
 /** Pages: a screenful by default, and never so many rows that one read delays everyone. */

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import { appendLeaf, type Frontier, type LedgerRecord, leafHash, rootOf } from '../../model/ledger.ts';
 import type { LedgerHead } from '../store.ts';
 import type { Database } from './database.ts';
-import { indexMovements } from './movement-index.ts';
+import { MovementIndexer } from './movement-index.ts';
 
 const hashBytes = 32;
 
@@ -28,11 +28,13 @@ interface Tip {
 /** The growing end of the ledger, kept in memory between commits. */
 export class Ledger {
   readonly #database: Database;
+  readonly #indexer: MovementIndexer;
   #tip: Tip | undefined;
   #isDirty = false;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#indexer = new MovementIndexer(database);
   }
 
   /** The time of a record made now: a clock that was set back does not take the ledger back. */
@@ -61,7 +63,7 @@ export class Ledger {
     const { size, frontier } = this.#load();
     const sql = 'UPDATE ledger SET size = ?, frontier = ?, root = ?';
     this.#database.run(sql, size, Buffer.concat(frontier), rootOf(frontier, sha256));
-    indexMovements(this.#database, size);
+    this.#indexer.index(size);
     this.#isDirty = false;
   }
 

@@ -1,7 +1,10 @@
+import { movementIndexMilliseconds } from '../../model/limits.ts';
 import type { Database } from './database.ts';
 
 /** So many movements may wait to be indexed. Whoever reads looks through them one by one, in about a millisecond. */
 const waitingMax = 4096;
+/** The least that are indexed at once. */
+const portionMin = 128;
 
 /** For each column that history is asked by, the table with the seqs that each of its values has. */
 export const movementIndexes = {
@@ -36,31 +39,61 @@ export function lastSeqAt(database: Database, locations: readonly number[]): num
 }
 
 /**
- * Indexes the movements that wait, when they are many. An index of SQLite's own is written at every insert: two hundred
- * hot items are two hundred pages in the log of each commit, a quarter of all that an add costs. Here a page is written
- * once for all that thousands of movements put there.
+ * Indexes movements in bulk. An index of SQLite's own is written at every insert: two hundred hot items are two hundred
+ * pages in the log of each commit, a quarter of all that an add costs. Here a page is written once for all that thousands
+ * of movements put there; and when they are of thousands of items, as those of an import, for fewer at a time, because
+ * others wait for the commit.
  */
-export function indexMovements(database: Database, size: number): void {
-  const indexed = readIndexed(database);
-  if (size - indexed < waitingMax) return;
-  for (const [column, table] of Object.entries(movementIndexes)) {
-    const sql = `INSERT INTO ${table} SELECT ${column}, seq FROM movement WHERE seq > ? ORDER BY ${column}, seq`;
-    database.run(sql, indexed);
+export class MovementIndexer {
+  readonly #database: Database;
+  #portion = waitingMax;
+
+  constructor(database: Database) {
+    this.#database = database;
   }
-  listQuantities(database, indexed);
-  database.run('UPDATE ledger SET indexed = ?', size);
+
+  /** Indexes the oldest movements that wait, when they are many. The balances must be in the file. */
+  index(size: number): void {
+    let indexed = readIndexed(this.#database);
+    while (size - indexed >= waitingMax) {
+      const begun = performance.now();
+      const through = Math.min(indexed + this.#portion, size);
+      indexThrough(this.#database, indexed, through);
+      indexed = through;
+      this.#pace(performance.now() - begun);
+    }
+  }
+
+  #pace(milliseconds: number): void {
+    const factor =
+      milliseconds > movementIndexMilliseconds ? 0.5 : milliseconds < movementIndexMilliseconds / 4 ? 2 : 1;
+    this.#portion = Math.min(waitingMax, Math.max(portionMin, this.#portion * factor));
+  }
 }
 
-/** Puts what was moved after a movement where it belongs in the orders by quantity. The balances must be in the file. */
-function listQuantities(database: Database, indexed: number): void {
+/** Indexes the movements after one, through another, whatever time it takes. */
+export function indexThrough(database: Database, indexed: number, through: number): void {
+  for (const [column, table] of Object.entries(movementIndexes)) {
+    const sql = `INSERT INTO ${table} SELECT ${column}, seq FROM movement WHERE seq > ? AND seq <= ? ORDER BY ${column}, seq`;
+    database.run(sql, indexed, through);
+  }
+  listQuantities(database, indexed, through);
+  database.run('UPDATE ledger SET indexed = ?', through);
+}
+
+/** Puts what was moved by these movements where it belongs in the orders by quantity. What still waits is not read there. */
+function listQuantities(database: Database, indexed: number, through: number): void {
   database.run(
     `UPDATE item SET listed = total
-     WHERE listed <> total AND id IN (SELECT item_id FROM movement WHERE seq > ?)`,
+     WHERE listed <> total AND id IN (SELECT item_id FROM movement WHERE seq > ? AND seq <= ?)`,
     indexed,
+    through,
   );
   database.run(
     `UPDATE balance SET listed = quantity
-     WHERE listed <> quantity AND (item_id, location_id) IN (SELECT item_id, location_id FROM movement WHERE seq > ?)`,
+     WHERE listed <> quantity
+       AND (item_id, location_id) IN (SELECT item_id, location_id FROM movement WHERE seq > ? AND seq <= ?)`,
     indexed,
+    through,
   );
 }
