@@ -14,7 +14,5 @@ export default defineConfig({
     hookTimeout: 60_000,
     // One more than the cores that CI has, because many tests wait for something: a deadline, another process.
     maxWorkers: 3,
-    // No test changes a module's state, and loading all of them anew for each file takes half a minute.
-    isolate: false,
   },
 });

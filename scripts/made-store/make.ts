@@ -75,7 +75,7 @@ function dropIndexes(database: Database): readonly Index[] {
 
 /** Removes what a run that was ended has left. */
 function remove(path: string): void {
-  for (const end of ['', '-lock', '-wal', '-shm']) rmSync(`${path}${end}`, { force: true });
+  for (const end of ['', '-lock', '-wal', '-shm', '-reserve']) rmSync(`${path}${end}`, { force: true });
 }
 
 function fill(database: Database, order: StoreOrder, onProgress: (movements: number) => void): void {
