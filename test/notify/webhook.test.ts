@@ -362,7 +362,7 @@ describe('an operator', () => {
     const file = join(await temporaryFolder(), 'file');
     await writeFile(file, text, { mode });
     const flags = { 'notify.webhooks': 'https://127.0.0.1:1/', [key]: file };
-    const refusal = await startServer({ flags, whenDone: () => undefined }).catch((error: Error) => error);
+    const refusal = await startServer({ flags }).catch((error: Error) => error);
     expect(refusal).toMatchObject({ code: 'bad-params', message: expect.stringContaining(problem) });
     expect(String(refusal)).toContain(file);
     expect(String(refusal)).not.toContain('xxx');

@@ -239,8 +239,10 @@ const damages: readonly (readonly [string, (folders: Folders) => Promise<void>])
 describe('what is not good as a whole is not taken up, is said once, and what was loaded before stays', () => {
   let good = '';
   let other = '';
+  const cleanings: (() => Promise<void>)[] = [];
+  afterAll(() => Promise.all(cleanings.map((clean) => clean())));
   beforeAll(async () => {
-    const whenDone = (clean: () => Promise<void>) => afterAll(clean);
+    const whenDone = (clean: () => Promise<void>) => void cleanings.push(clean);
     good = await temporaryFolder(whenDone);
     other = await temporaryFolder(whenDone);
     await ensureCertificates(good, []);
