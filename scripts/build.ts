@@ -3,7 +3,8 @@ import { chmod, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleClient } from './client-bundle.ts';
+import { build } from 'esbuild';
+import { clientBundle } from './client-bundle.ts';
 
 // What `npm install` runs: dist/ with the programs and the library, compiled from src/.
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -12,5 +13,5 @@ const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript
 await rm(join(root, 'dist'), { recursive: true, force: true });
 execFileSync(process.execPath, [compiler, '--project', join(root, 'tsconfig.build.json')], { stdio: 'inherit' });
 
-await bundleClient(join(root, 'dist', 'secure-inv.js'));
+await build({ ...clientBundle, outfile: join(root, 'dist', 'secure-inv.js'), allowOverwrite: true });
 for (const program of ['secure-inv.js', 'secure-invd.js']) await chmod(join(root, 'dist', program), 0o755);

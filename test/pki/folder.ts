@@ -3,14 +3,17 @@ import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll } from 'vitest';
 import { makeServerCertificates } from '../../src/pki/issue.ts';
 
 const run = promisify(execFile);
 export const day = 24 * 60 * 60 * 1000;
 
 const folders: string[] = [];
-afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
+
+/** Called after each file of tests (test/support/each-file.ts). */
+export async function removeFolders(): Promise<void> {
+  await Promise.all(folders.splice(0).map((folder) => rm(folder, { recursive: true, force: true })));
+}
 
 /** The path of a folder that does not exist yet, removed after the tests of the file. */
 export async function newFolder(): Promise<string> {
