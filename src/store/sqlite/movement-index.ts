@@ -77,7 +77,9 @@ export function indexThrough(database: Database, indexed: number, through: numbe
     const sql = `INSERT INTO ${table} SELECT ${column}, seq FROM movement WHERE seq > ? AND seq <= ? ORDER BY ${column}, seq`;
     database.run(sql, indexed, through);
   }
-  listQuantities(database, indexed, through);
+  // Once for each item and place, if that is every one of them.
+  if (indexed === 0) listAllQuantities(database);
+  else listQuantities(database, indexed, through);
   database.run('UPDATE ledger SET indexed = ?', through);
 }
 
@@ -96,4 +98,9 @@ function listQuantities(database: Database, indexed: number, through: number): v
     indexed,
     through,
   );
+}
+
+function listAllQuantities(database: Database): void {
+  database.run('UPDATE item SET listed = total WHERE listed <> total');
+  database.run('UPDATE balance SET listed = quantity WHERE listed <> quantity');
 }
