@@ -59,7 +59,7 @@ const histories: readonly Query[] = [
   ['', {}],
   [' of a hot item', { item: itemName(7), limit }],
   [' of another item', { item: itemName(900), limit: 1 }],
-  [' --by', { user: 'clerk3' }],
+  [' --by', { user: 'clerk3', limit: 50 }],
   [' --at main', { location: 'main' }],
   [' --at shelf-03', { location: 'shelf-03' }],
   [' --kind count', { kind: 'count', limit }],

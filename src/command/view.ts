@@ -1,5 +1,11 @@
 import * as v from 'valibot';
-import { pageRowsDefault, searchCharactersMax, searchSortedMax, viewItemsMax } from '../model/limits.ts';
+import {
+  balancesAddedMax,
+  pageRowsDefault,
+  searchCharactersMax,
+  searchSortedMax,
+  viewItemsMax,
+} from '../model/limits.ts';
 import { parseName } from '../model/name.ts';
 import { stockSorts } from '../model/stock.ts';
 import { define } from './command.ts';
@@ -10,7 +16,7 @@ const unsorted = v.optional(
   v.pipe(
     v.literal(true),
     v.description(
-      `more than ${searchSortedMax} items fit the search: they are in the order in which they were added, whatever sort says`,
+      `too much to be sorted as asked: more than ${searchSortedMax} items fit the search, which come in the order in which they were added; or one who is limited to several locations asks for more than ${balancesAddedMax} balances by quantity, which come by name`,
     ),
   ),
 );
@@ -69,7 +75,9 @@ export const view = define({
         { heading: 'WHERE', leave: 1 },
       ];
       const more = cursor === undefined ? '' : `\n${screen.dim(`More: --cursor ${cursor}`)}`;
-      const hint = unsorted ? `\n${screen.dim('Too many fit to be sorted. Search for more words.')}` : '';
+      const hint = unsorted
+        ? `\n${screen.dim('Too many fit to be sorted so. Search for more words, or look at one place: --at.')}`
+        : '';
       return renderTable(columns, rows, screen) + hint + more;
     },
   },

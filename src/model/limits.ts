@@ -16,6 +16,8 @@ export const suggestedNeighboursMax = 50;
 export const searchCharactersMax = 128;
 /** What a search finds is sorted up to so many items: a few milliseconds, and nobody reads on in a longer list. */
 export const searchSortedMax = 1000;
+/** So many balances are added up for a page by quantity over several locations: milliseconds, in which nobody else is served. */
+export const balancesAddedMax = 10_000;
 
 /** One delivery note; a longer one is an import. */
 export const operationLinesMax = 1000;

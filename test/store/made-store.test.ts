@@ -176,3 +176,27 @@ test('a search that finds too much to be sorted shows items as they were added, 
   expect(await foreign).toMatchObject({ code: 'bad-params' });
   expect(await store.view({ ...query, search: seriesName(0) })).toMatchObject({ isUnsorted: false });
 });
+
+test('what is at several places is by name, and said to be unsorted, where its sums are too many to be sorted', async () => {
+  const items = 17_500; // Of which three fifths are at main.
+  const store = await openStore(`sqlite:${await make(items, 2 * items)}`, { exclusive: true });
+  onTestFinished(() => store.close());
+  const [main = 0, shelf = 0] = (await store.locations(null)).map(({ id }) => id);
+  const query = { scope: [main, shelf], sort: '-quantity', limit: 300 } as const;
+  const byName = await store.view({ ...query, sort: 'name' });
+  const first = await store.view(query);
+  expect(first).toEqual({ ...byName, isUnsorted: true });
+  const { cursor } = byName;
+  const next = await store.view({ ...query, cursor: first.cursor });
+  expect(next).toEqual({ ...(await store.view({ ...query, sort: 'name', cursor })), isUnsorted: true });
+
+  // One place has an order of its own, and what a filter leaves is sorted.
+  const atMain = await store.view({ ...query, location: 'main' });
+  const sorted = (quantities: readonly number[]) => quantities.toSorted((a, b) => b - a);
+  const quantities = atMain.items.map(({ quantity }) => quantity);
+  expect({ quantities, isUnsorted: atMain.isUnsorted }).toEqual({ quantities: sorted(quantities), isUnsorted: false });
+  const foreign = refusalOf(store.view({ ...query, cursor: atMain.cursor }));
+  expect(await foreign).toMatchObject({ code: 'bad-params', message: 'cursor is one of a view sorted by -quantity.' });
+  expect(await store.view({ ...query, search: seriesName(0) })).toMatchObject({ isUnsorted: false });
+  expect(await store.view({ ...query, scope: [shelf, main + shelf] })).toMatchObject({ isUnsorted: false });
+});

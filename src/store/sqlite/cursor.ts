@@ -24,7 +24,9 @@ export function parseStockCursor(cursor: string, sort: StockSort): StockPosition
   const known = stockSorts.find((candidate) => candidate === cursorSort);
   if (known === undefined || typeof item !== 'string' || !isQuantity(quantity)) throw badCursor('view');
   if (known !== sort) {
-    throw new Failure('bad-params', `cursor is one of a view sorted by ${known}.`, { hint: `Keep --sort ${known}.` });
+    throw new Failure('bad-params', `cursor is one of a view sorted by ${known}.`, {
+      hint: `Keep --sort ${known} while you page, or begin again without the cursor.`,
+    });
   }
   return { sort, item, quantity };
 }

@@ -12,6 +12,12 @@ const busyMillisecondsMax = 750;
  */
 const checkpointPages = 4000;
 
+/**
+ * What of the file is kept in memory. Measured with a million items: a page by quantity, which looks at thousands of items
+ * that were moved lately, took 4.4 ms with SQLite's 2 MiB and 2.3 ms with 64 MiB, of which a small store uses little.
+ */
+const cacheMebibytes = 64;
+
 const primaryCodeMask = 0xff;
 export const sqliteBusy = 5;
 export const sqliteInputOutput = 10;
@@ -142,7 +148,7 @@ function connect(path: string | URL, readOnly: boolean): DatabaseSync {
     // Otherwise a large change is kept undoable in a file below /var/tmp: there it may be full, and a server without a
     // free descriptor would lose its connection to the store.
     connection.exec('PRAGMA temp_store = MEMORY');
-    connection.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}`);
+    connection.exec(`PRAGMA wal_autocheckpoint = ${checkpointPages}; PRAGMA cache_size = -${cacheMebibytes * 1024}`);
     return connection;
   } catch (error) {
     connection.close();

@@ -1,3 +1,4 @@
+import { balancesAddedMax } from '../../model/limits.ts';
 import { canonicalKey } from '../../model/name.ts';
 import type { StockQuery } from '../../model/stock.ts';
 import type { Database } from './database.ts';
@@ -74,6 +75,16 @@ export function selectByNameAt(
     first = [...first, ...here.filter(({ id }) => !known.has(id))].sort(byKey(direction)).slice(0, limit);
   }
   return first;
+}
+
+/** Whether a page would need the sums of more than others can wait for: such a page is shown by name. */
+export function isTooMuchToAdd(database: Database, query: StockQuery): boolean {
+  const { scope, location, items, search, category, low, sort } = query;
+  if (scope === null || scope.length < 2 || location !== undefined || orderOf(sort).isByName) return false;
+  if (items || search !== undefined || category !== undefined || low) return false;
+  const sql = `SELECT count(*) AS found FROM
+    (SELECT 1 FROM balance WHERE location_id IN (SELECT value FROM json_each(?)) LIMIT ?)`;
+  return database.one<{ found: number }>(sql, JSON.stringify(scope), balancesAddedMax + 1).found > balancesAddedMax;
 }
 
 /**

@@ -6,7 +6,7 @@ import { itemIdOf } from './items.ts';
 import { readHead } from './ledger.ts';
 import { findLocation } from './locations.ts';
 import { lastSeqAt } from './movement-index.ts';
-import { selectAt, selectByNameAt, selectByQuantityAt, selectInWholeStore } from './stock-order.ts';
+import { isTooMuchToAdd, selectAt, selectByNameAt, selectByQuantityAt, selectInWholeStore } from './stock-order.ts';
 import { findBroadStart, selectBroadly } from './stock-search.ts';
 import { type ItemRow, orderOf, selectItems } from './stock-select.ts';
 
@@ -17,7 +17,8 @@ interface BalanceRow {
 }
 
 /** As `Store.view`. Archived items are not shown. */
-export function viewStock(database: Database, query: StockQuery): StockPage {
+export function viewStock(database: Database, asked: StockQuery): StockPage {
+  const query = isTooMuchToAdd(database, asked) ? { ...asked, sort: 'name' as const } : asked;
   const location = query.location === undefined ? undefined : findLocation(database, query.location, query.scope);
   const ids = query.items?.map((name) => itemIdOf(database, name, query.scope));
   const broadStart = findBroadStart(database, query);
@@ -35,7 +36,7 @@ export function viewStock(database: Database, query: StockQuery): StockPage {
     items: withLocations(database, page, location ? [location.id] : query.scope),
     cursor: last && cursorOf(last),
     seq: query.scope === null ? readHead(database).size : lastSeqAt(database, query.scope),
-    isUnsorted: broadStart !== undefined,
+    isUnsorted: broadStart !== undefined || query !== asked,
   };
 }
 
