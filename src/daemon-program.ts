@@ -19,11 +19,11 @@ import { type Diagnosis, formatDiagnoses, isHealthy } from './doctor/diagnosis.t
 import { unknownCommand } from './model/closest.ts';
 import { Failure } from './model/failure.ts';
 import { Supervisor } from './ops/supervisor.ts';
+import { version } from './package.ts';
 import { hasCertificates } from './pki/issue.ts';
 import { loadServerCertificates } from './pki/server-certificates.ts';
 import { assertCanListen } from './server/listen.ts';
 import { addStoreCommands } from './store-program.ts';
-import { version } from './version.ts';
 
 /** A terminal's Ctrl-C reaches us twice, once through npm: a second signal means impatience only after this time. */
 const impatienceMilliseconds = 1000;

@@ -33,8 +33,9 @@ import { Clock, describeDivergence } from './ops/clock.ts';
 import type { Metrics } from './ops/metrics.ts';
 import { adviseNode } from './ops/node-release.ts';
 import type { Observed } from './ops/observed.ts';
-import { OpsServer } from './ops/ops-server.ts';
+import type { OpsServer } from './ops/ops-server.ts';
 import { Readiness } from './ops/readiness.ts';
+import { version } from './package.ts';
 import { files } from './pki/certificate-file.ts';
 import { issueForKey } from './pki/client-issuer.ts';
 import { ensureCertificates } from './pki/issue.ts';
@@ -47,7 +48,6 @@ import { Listener } from './server/listen.ts';
 import { type Logger, openLog } from './server/log.ts';
 import { openStore } from './store/open.ts';
 import type { Store, StoreHealth } from './store/store.ts';
-import { version } from './version.ts';
 
 /** A server that is running. */
 export interface Daemon {
@@ -195,6 +195,7 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
     if (metrics) {
       const findings = () => readiness.findings();
       const onError = (error: unknown) => log.error({ err: error }, 'cannot answer on ops.port');
+      const { OpsServer } = await import('./ops/ops-server.ts'); // Every other server starts without Node's HTTP.
       ops = await OpsServer.open(config.ops.port, { isAlive, findings, metrics, onError });
     }
     opened.defer(

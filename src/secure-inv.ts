@@ -4,7 +4,7 @@ import { buildProgram } from './client/shell/program.ts';
 import { loadClientEnvironment } from './config/client.ts';
 import { Failure, failures } from './model/failure.ts';
 import { printable } from './model/printable.ts';
-import { version } from './version.ts';
+import { version } from './package.ts';
 import { formatFailure } from './wire/message.ts';
 
 const program = buildProgram(loadClientEnvironment(process.env), version);

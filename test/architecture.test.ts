@@ -72,13 +72,13 @@ const isFile = (to: string) => to.endsWith('.ts');
 
 describe('the dependency rule of src/README.md', () => {
   test('every part has its row, and every row its part', () => {
-    const parts = new Set(files.map(partOf).filter((part) => part !== 'version.ts'));
+    const parts = new Set(files.map(partOf).filter((part) => part !== 'package.ts'));
     expect([...rules.keys()].sort()).toEqual([...parts].sort());
   });
 
   test('no part imports values from a part it may not', () => {
     const forbidden = imports.filter(({ from, to, isType }) => {
-      if (!isFile(to) || isType || partOf(from) === partOf(to) || to === 'version.ts') return false;
+      if (!isFile(to) || isType || partOf(from) === partOf(to) || to === 'package.ts') return false;
       const { parts } = ruleOf(from);
       if (!partOf(to).includes('.')) return !parts.includes(partOf(to)) && parts[0] !== 'all but client';
       return !(partOf(from).endsWith('.ts') && partOf(to).endsWith('.ts'));
@@ -95,7 +95,7 @@ describe('the dependency rule of src/README.md', () => {
 
   test('no part uses an outside package it does not name', () => {
     const forbidden = imports.filter(({ from, to }) => {
-      if (isFile(to) || partOf(from) === 'version.ts') return false;
+      if (isFile(to) || partOf(from) === 'package.ts') return false;
       const { packages } = ruleOf(from);
       const name = to.startsWith('@') ? (to.split('/')[0] ?? '') : to;
       const plain = name.startsWith('node:') ? (name.split('/')[0] ?? '') : name;

@@ -1,7 +1,7 @@
-import { basename, dirname, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import convict from 'convict';
 import { closest } from '../model/closest.ts';
+import { packageFolder } from '../package.ts';
 import { type Given, readConfigFile } from './file.ts';
 import { ConfigError, formatGot, formatProblem, type Problem } from './problem.ts';
 import { type ServerConfig, serverSchema, serverSettings } from './server-schema.ts';
@@ -27,8 +27,7 @@ export interface LoadedServerConfig {
   readonly root: string;
 }
 
-// Two folders above both src/config and dist/config.
-const defaultFile = fileURLToPath(new URL('../../config/server.jsonc', import.meta.url));
+const defaultFile = join(packageFolder, 'config', 'server.jsonc');
 
 /** The configuration, flag before environment before file before default. Throws a `ConfigError` with every problem. */
 export function loadServerConfig(source: ConfigSource): LoadedServerConfig {

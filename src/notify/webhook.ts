@@ -2,8 +2,8 @@ import { createHmac, hash } from 'node:crypto';
 import { Agent, request } from 'node:https';
 import type { SecureContext } from 'node:tls';
 import { webhookSecondsMax } from '../model/limits.ts';
+import { version } from '../package.ts';
 import type { Delivery } from '../store/store.ts';
-import { version } from '../version.ts';
 
 /** What messages to any webhook are sent with. */
 interface WebhookOptions {

@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { createServer } from 'node:tls';
-import { build } from 'esbuild';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { clientBundle } from '../../scripts/client-bundle.ts';
+import { compilePrograms } from '../../scripts/programs.ts';
 import { strangerLinesPerSecondMax } from '../../src/model/limits.ts';
 import { ensureCertificates } from '../../src/pki/issue.ts';
 import { clientAuthority, makeOddCertificate, type Oddity, uri, userUri } from '../auth/odd-certificate.ts';
@@ -45,7 +44,7 @@ beforeAll(async () => {
   const built = await mkdtemp(join(tmpdir(), 'secure-inv-'));
   client = join(built, 'dist', 'secure-inv.js');
   await copyFile(new URL('../../package.json', import.meta.url), join(built, 'package.json')); // It has the version.
-  await build({ ...clientBundle, outfile: client });
+  await compilePrograms(join(built, 'dist'));
   return () => rm(built, { recursive: true });
 });
 
