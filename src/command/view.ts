@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import {
-  balancesAddedMax,
   pageRowsDefault,
   searchCharactersMax,
   searchSortedMax,
+  stockSortedMax,
   viewItemsMax,
 } from '../model/limits.ts';
 import { parseName } from '../model/name.ts';
@@ -16,7 +16,7 @@ const unsorted = v.optional(
   v.pipe(
     v.literal(true),
     v.description(
-      `too much to be sorted as asked: more than ${searchSortedMax} items fit the search, which come in the order in which they were added; or one who is limited to several locations asks for more than ${balancesAddedMax} balances by quantity, which come by name`,
+      `too much to be sorted as asked: more than ${searchSortedMax} items fit the search, which come in the order in which they were added; or more than ${stockSortedMax} items or balances would have to be sorted, which come by name`,
     ),
   ),
 );
@@ -60,8 +60,12 @@ export const view = define({
       'secure-inv view Soap Towels',
       'secure-inv view --search bas --sort -quantity --json',
     ],
-    render: ({ items, cursor, unsorted }, screen) => {
-      if (items.length === 0) return 'No items to show. To add some: secure-inv add Soap 200';
+    render: ({ items, cursor, seq, unsorted }, screen) => {
+      if (items.length === 0 && cursor === undefined) {
+        return seq === 0
+          ? 'No items to show. To add some: secure-inv add Soap 200'
+          : 'No item fits. To see all: secure-inv view';
+      }
       const rows = items.map(({ item, quantity, unit, locations }) => [
         item,
         String(quantity),

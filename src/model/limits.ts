@@ -16,8 +16,18 @@ export const suggestedNeighboursMax = 50;
 export const searchCharactersMax = 128;
 /** What a search finds is sorted up to so many items: a few milliseconds, and nobody reads on in a longer list. */
 export const searchSortedMax = 1000;
-/** So many balances are added up for a page by quantity over several locations: milliseconds, in which nobody else is served. */
-export const balancesAddedMax = 10_000;
+/** So many items, or balances at the places that are asked for, are looked at and sorted for one page: some 20 ms, in which nobody else is served. */
+export const stockSortedMax = 10_000;
+/** What a filter leaves of a larger store is looked for among as many at a time; the page may have less than it could. */
+export const stockLookedMax = 10_000;
+/** So many movements may come while somebody pages by quantity: each page takes them back, in some 20 ms. */
+export const pagedMovementsMax = 20_000;
+/** And what is looked through for one page of `history`. */
+export const historyLookedMax = 20_000;
+/** A page of `view` has as many balances; with names of 64 characters and all that items have that is 3 MB of the 4 that a client takes. */
+export const balancesShownMax = 5000;
+/** So an item's row fits into a page. */
+export const locationsMax = 5000;
 
 /** One delivery note; a longer one is an import. */
 export const operationLinesMax = 1000;

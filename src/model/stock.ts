@@ -129,7 +129,10 @@ export interface ItemStock {
   readonly locations: readonly { readonly location: string; readonly quantity: Thousandths }[];
 }
 
-export const stockSorts = ['name', '-name', 'quantity', '-quantity'] as const;
+export const stockSorts = [
+  ...['name', '-name', 'quantity', '-quantity', 'unit', '-unit', 'category', '-category'],
+  ...['sku', '-sku', 'barcode', '-barcode', 'lowAt', '-lowAt'],
+] as const;
 export type StockSort = (typeof stockSorts)[number];
 
 export interface StockQuery {

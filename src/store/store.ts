@@ -178,12 +178,13 @@ export interface Store {
   apply(intent: OperationIntent, now: number): Promise<readonly MovementResult[]>;
   /**
    * Archived items are not shown. With `location`: only items that were ever there, and their quantities there. A
-   * `cursor` is good for the same sort. A search that more than `searchSortedMax` items fit is not sorted, but in a
-   * scope. Failures: `not-found` (unknown item or location), `bad-params` (cursor, search).
+   * `cursor` is good for the same question in the same sort; a page may have less than it could and a cursor all the same.
+   * What would be too much to be sorted is `isUnsorted`. Failures: `not-found` (unknown item or location), `bad-params`
+   * (cursor, search).
    */
   view(query: StockQuery): Promise<StockPage>;
   /**
-   * Newest first. `since` and `until` both belong to the time asked for. Failures: `not-found` (in a scope an unknown user
+   * Newest first. `since` and `until` both belong to the time asked for. A page may have less than it could, as in `view`. Failures: `not-found` (in a scope an unknown user
    * is somebody who did nothing there), `bad-params`.
    */
   history(query: HistoryQuery): Promise<HistoryPage>;

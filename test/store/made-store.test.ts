@@ -5,7 +5,13 @@ import { categoryOf, itemName, seriesItems, seriesName } from '../../scripts/mad
 import { makeStore } from '../../scripts/made-store/make.ts';
 import { appendLeaf, type Frontier, type LedgerRecord, leafHash, rootOf } from '../../src/model/ledger.ts';
 import { canonicalKey } from '../../src/model/name.ts';
-import { type ItemStock, movementKinds, type StockQuery, stockSorts } from '../../src/model/stock.ts';
+import {
+  type HistoryQuery,
+  type ItemStock,
+  movementKinds,
+  type StockQuery,
+  stockSorts,
+} from '../../src/model/stock.ts';
 import { openStore } from '../../src/store/open.ts';
 import { sha256 } from '../../src/store/sqlite/ledger.ts';
 import { formatOperationId } from '../../src/store/sqlite/operation-id.ts';
@@ -44,10 +50,6 @@ test('a store that was made is served: its people, its stock and its history are
   const found = await ask('view', { search: seriesName(2) });
   expect(found?.['items']).toHaveLength(1100 - 2 * seriesItems);
   expect(found).not.toHaveProperty('unsorted');
-  expect(await ask('view', { search: '2', limit: 1 })).toMatchObject({
-    items: [{ item: itemName(0) }],
-    unsorted: true,
-  });
   expect(await ask('view', { items: ['2000000000053'] })).toMatchObject({ items: [{ item: itemName(5) }], seq: 3000 });
   expect(await ask('view', { location: 'attic' })).toMatchObject({ items: [{ item: itemName(0) }] });
   const { movements } = (await ask('history', { limit: 1 })) ?? {};
@@ -100,12 +102,22 @@ test('a store that was made is true: its root is that of its records, its balanc
 async function namesOf(store: Store, query: Partial<StockQuery>): Promise<readonly string[]> {
   const names: string[] = [];
   for (let cursor: string | undefined; ; ) {
-    const page = await store.view({ scope: null, sort: 'name', limit: 37, ...query, cursor });
+    const page = await store.view({ scope: null, sort: 'name', limit: 150, ...query, cursor });
     names.push(...page.items.map(({ item }) => item));
     cursor = page.cursor;
     if (cursor === undefined) return names;
   }
 }
+
+/** What each sort goes by, before names. */
+const ranks: Readonly<Record<string, (item: ItemStock) => string | number>> = {
+  quantity: ({ quantity }) => quantity,
+  unit: ({ unit }) => unit,
+  sku: ({ sku }) => sku ?? '',
+  barcode: ({ barcode }) => barcode ?? '',
+  category: ({ category }) => (category === null ? '' : canonicalKey(category)),
+  lowAt: ({ lowAt }) => lowAt ?? -1,
+};
 
 test('every order of view is what sorting everything would give, with movements that are indexed and some that wait', async () => {
   const path = await make(900, 5000);
@@ -131,11 +143,12 @@ test('every order of view is what sorting everything would give, with movements 
   for (const whole of wholes) {
     const { items } = await store.view({ sort: 'name', limit: 10_000, ...whole });
     expect(items.length).toBeGreaterThan(20);
-    const sign = { name: 1, '-name': -1, quantity: 1, '-quantity': -1 } as const;
     for (const sort of stockSorts) {
       const byName = (a: ItemStock, b: ItemStock) => (canonicalKey(a.item) < canonicalKey(b.item) ? -1 : 1);
-      const order = (a: ItemStock, b: ItemStock) =>
-        sign[sort] * (sort.endsWith('quantity') ? a.quantity - b.quantity || byName(a, b) : byName(a, b));
+      const rankOf = ranks[sort.replace('-', '')] ?? (() => 0);
+      const byRank = (a: ItemStock, b: ItemStock) =>
+        rankOf(a) === rankOf(b) ? byName(a, b) : rankOf(a) < rankOf(b) ? -1 : 1;
+      const order = (a: ItemStock, b: ItemStock) => (sort.startsWith('-') ? -1 : 1) * byRank(a, b);
       const sorted = (fits: (item: ItemStock) => boolean) =>
         items
           .filter(fits)
@@ -144,59 +157,117 @@ test('every order of view is what sorting everything would give, with movements 
       expect(await namesOf(store, { ...whole, sort }), `${JSON.stringify(whole)} ${sort}`).toEqual(sorted(() => true));
       const category = categoryOf(7);
       expect(await namesOf(store, { ...whole, sort, category })).toEqual(sorted((item) => item.category === category));
+      const words = 'bl w';
+      const found = sorted(({ item }) => words.split(' ').every((start) => item.toLowerCase().includes(` ${start}`)));
+      expect(found.length).toBeGreaterThan(0);
+      expect(await namesOf(store, { ...whole, sort, search: words })).toEqual(found);
       if (whole.location !== undefined) continue; // What is low is so everywhere.
-      const low = sorted(({ quantity, lowAt }) => lowAt !== null && quantity <= lowAt);
-      expect(await namesOf(store, { ...whole, sort, low: true })).toEqual(low);
+      const isLow = ({ quantity, lowAt }: ItemStock) => lowAt !== null && quantity <= lowAt;
+      expect(await namesOf(store, { ...whole, sort, low: true })).toEqual(sorted(isLow));
+      const both = sorted((item) => isLow(item) && item.category === category);
+      expect(await namesOf(store, { ...whole, sort, low: true, category })).toEqual(both);
     }
   }
 });
 
-test('a search that finds too much to be sorted shows items as they were added, says so, and pages on', async () => {
-  const store = await openStore(`sqlite:${await make(1200, 3000)}`, { exclusive: true });
+/** A store of so many items that an answer is not sorted where no index has its order. */
+async function makeLarge(items: number): Promise<Store> {
+  const store = await openStore(`sqlite:${await make(items, 2 * items)}`, { exclusive: true });
   onTestFinished(() => store.close());
+  return store;
+}
+
+test('a search that finds too much to be sorted shows items as they were added, says so, and pages on', async () => {
+  const items = 11_000;
+  const store = await makeLarge(items);
   const query = { scope: null, sort: '-quantity', limit: 700, search: '2' } as const; // As all barcodes begin.
-  const all = Array.from({ length: 1200 }, (_, item) => itemName(item));
+  const all = Array.from({ length: items }, (_, item) => itemName(item));
   const first = await store.view(query);
   expect(first).toMatchObject({ isUnsorted: true, items: all.slice(0, 700).map((item) => ({ item })) });
   const second = await store.view({ ...query, cursor: first.cursor });
-  expect(second).toMatchObject({ isUnsorted: true, cursor: undefined });
-  expect(second.items.map(({ item }) => item)).toEqual(all.slice(700));
-  const shelf = await namesOf(store, { search: '2', location: 'shelf-03' });
-  expect(shelf.length).toBeGreaterThan(20);
-  expect(shelf).toEqual(all.filter((name) => shelf.includes(name)));
+  expect(second).toMatchObject({ isUnsorted: true, items: all.slice(700, 1400).map((item) => ({ item })) });
+
+  // What a filter leaves of it is looked for among so many at a time, and a page may have less than it could.
+  const category = categoryOf(7);
+  const ofCategory = await namesOf(store, { search: '2', category });
+  expect(ofCategory.toSorted()).toEqual((await namesOf(store, { category })).toSorted());
+  const low = await namesOf(store, { search: '2', low: true });
+  expect(low.toSorted()).toEqual((await namesOf(store, { low: true })).toSorted());
 
   // A page that was sorted has no next one in another order, and somebody limited never learns in what order items came.
-  const { cursor } = await store.view({ ...query, search: 'blue', limit: 1 });
-  const mixed = refusalOf(store.view({ ...query, cursor }));
-  expect(await mixed).toMatchObject({ code: 'bad-params', message: 'The search finds more than 1,000 items by now.' });
-  const scoped = await store.view({ ...query, sort: 'name', scope: [1, 2, 3] });
-  const names = scoped.items.map(({ item }) => canonicalKey(item));
-  expect({ names, isUnsorted: scoped.isUnsorted }).toEqual({ names: names.toSorted(), isUnsorted: false });
+  const question = { ...query, search: seriesName(0) };
+  const { cursor } = await store.view({ ...question, limit: 1 });
+  const another = refusalOf(store.view({ ...question, search: seriesName(1), cursor }));
+  expect(await another).toMatchObject({ code: 'bad-params', message: 'cursor is one of another view.' });
   const foreign = refusalOf(store.view({ ...query, scope: [1], cursor: first.cursor }));
   expect(await foreign).toMatchObject({ code: 'bad-params' });
-  expect(await store.view({ ...query, search: seriesName(0) })).toMatchObject({ isUnsorted: false });
+  expect(await store.view(question)).toMatchObject({ isUnsorted: false });
+  // What is at few places is few, however much a search finds elsewhere.
+  const scoped = await store.view({ ...query, scope: [2, 3] });
+  const quantities = scoped.items.map(({ quantity }) => quantity);
+  const sorted = quantities.toSorted((a, b) => b - a);
+  expect({ quantities, isUnsorted: scoped.isUnsorted }).toEqual({ quantities: sorted, isUnsorted: false });
 });
 
-test('what is at several places is by name, and said to be unsorted, where its sums are too many to be sorted', async () => {
-  const items = 17_500; // Of which three fifths are at main.
-  const store = await openStore(`sqlite:${await make(items, 2 * items)}`, { exclusive: true });
-  onTestFinished(() => store.close());
+test('what is at several places is by name, and said to be unsorted, where it is too much to be sorted', async () => {
+  const store = await makeLarge(17_500); // Of which three fifths are at main.
   const [main = 0, shelf = 0] = (await store.locations(null)).map(({ id }) => id);
   const query = { scope: [main, shelf], sort: '-quantity', limit: 300 } as const;
   const byName = await store.view({ ...query, sort: 'name' });
   const first = await store.view(query);
   expect(first).toEqual({ ...byName, isUnsorted: true });
+  // So is the next page, by whichever order it is asked for.
   const { cursor } = byName;
   const next = await store.view({ ...query, cursor: first.cursor });
   expect(next).toEqual({ ...(await store.view({ ...query, sort: 'name', cursor })), isUnsorted: true });
+  expect(await store.view({ ...query, sort: 'unit' })).toMatchObject({ isUnsorted: true });
 
-  // One place has an order of its own, and what a filter leaves is sorted.
+  // One place has an order of its own, and what a filter leaves is looked for name by name, to the end.
   const atMain = await store.view({ ...query, location: 'main' });
   const sorted = (quantities: readonly number[]) => quantities.toSorted((a, b) => b - a);
   const quantities = atMain.items.map(({ quantity }) => quantity);
   expect({ quantities, isUnsorted: atMain.isUnsorted }).toEqual({ quantities: sorted(quantities), isUnsorted: false });
-  const foreign = refusalOf(store.view({ ...query, cursor: atMain.cursor }));
-  expect(await foreign).toMatchObject({ code: 'bad-params', message: 'cursor is one of a view sorted by -quantity.' });
+  const { scope } = query;
+  const all = await namesOf(store, { scope });
+  const words = ['blue', 'ladle'];
+  const fit = all.filter((name) => words.every((word) => name.includes(word)));
+  expect(fit.length).toBeGreaterThan(0);
+  expect(await namesOf(store, { scope, search: words.join(' ') })).toEqual(fit);
+  const category = categoryOf(7);
+  const ofCategory = new Set(await namesOf(store, { category }));
+  const low = await namesOf(store, { scope, low: true });
+  expect(low.length).toBeGreaterThan(0);
+  expect(await namesOf(store, { scope, category, low: true })).toEqual(low.filter((name) => ofCategory.has(name)));
   expect(await store.view({ ...query, search: seriesName(0) })).toMatchObject({ isUnsorted: false });
   expect(await store.view({ ...query, scope: [shelf, main + shelf] })).toMatchObject({ isUnsorted: false });
+});
+
+test('history looks at so many movements for a page, and goes on behind them until all is found', async () => {
+  const movements = 50_000;
+  const store = await openStore(`sqlite:${await make(300, movements)}`, { exclusive: true });
+  onTestFinished(() => store.close());
+  const seqsOf = async (query: Partial<HistoryQuery>) => {
+    const seqs: number[] = [];
+    let pages = 0;
+    for (let cursor: string | undefined; ; pages++) {
+      const page = await store.history({ scope: null, limit: 1000, ...query, cursor });
+      seqs.push(...page.movements.map(({ seq }) => seq));
+      cursor = page.cursor;
+      if (cursor === undefined) return { seqs, pages };
+    }
+  };
+  const all = await seqsOf({});
+  expect(all.seqs).toHaveLength(movements);
+  const [main = 0, shelf = 0] = (await store.locations(null)).map(({ id }) => id);
+  const counts = (await seqsOf({ kind: 'count' })).seqs;
+  const inScope = new Set((await seqsOf({ scope: [main, shelf] })).seqs);
+  const found = await seqsOf({ scope: [main, shelf], kind: 'count' });
+  expect(found.seqs).toEqual(counts.filter((seq) => inScope.has(seq)));
+  // None fits, and no page looked at everything to say so.
+  expect(await seqsOf({ kind: 'undo', location: 'main' })).toMatchObject({ seqs: [] });
+  expect((await seqsOf({ scope: [main, shelf], kind: 'undo' })).pages).toBeGreaterThan(0);
+  expect(await store.history({ scope: null, kind: 'item', location: 'main', limit: 1 })).toEqual({
+    movements: [],
+    cursor: undefined,
+  });
 });

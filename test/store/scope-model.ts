@@ -76,10 +76,13 @@ export function modelView(
     const quantity = sum(here.map((at) => at.quantity));
     return [{ item, quantity, locations: here.filter((at) => at.quantity > 0) }];
   });
+  const column = query.sort.replace('-', '');
+  const rankOf = ({ item, quantity }: Row) => {
+    const { category = '', lowAt = -1 } = world.facts.get(item) ?? {};
+    return column === 'quantity' ? quantity : column === 'category' ? category : column === 'lowAt' ? lowAt : 0;
+  };
   const byName = (a: Row, b: Row) => (canonicalKey(a.item) < canonicalKey(b.item) ? -1 : 1);
-  const order = query.sort.endsWith('name')
-    ? byName
-    : (a: Row, b: Row) => (a.quantity === b.quantity ? byName(a, b) : a.quantity - b.quantity);
+  const order = (a: Row, b: Row) => (rankOf(a) === rankOf(b) ? byName(a, b) : rankOf(a) < rankOf(b) ? -1 : 1);
   const sorted = rows.sort(order);
   return query.sort.startsWith('-') ? sorted.reverse() : sorted;
 }

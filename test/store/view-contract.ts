@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { type StockQuery, stockSorts } from '../../src/model/stock.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Fixture } from './contract.ts';
-import { intentOf } from './intent.ts';
+import { intentOf, moveOf, note } from './intent.ts';
 
 async function names(store: Store, query: Partial<StockQuery>): Promise<readonly string[]> {
   const { items } = await store.view({ scope: null, sort: 'name', limit: 100, ...query });
@@ -103,6 +103,60 @@ export function viewContract(get: () => Fixture): void {
     } while (cursor !== undefined);
     expect(paged).toEqual(whole);
     expect(new Set(paged).size).toBe(23);
+  });
+
+  test.each(['quantity', '-quantity'] as const)(
+    'pages sorted by %s neither skip nor repeat while stock moves, at one place, at several, and of what a search finds',
+    async (sort) => {
+      const { store } = get();
+      const cellar = await store.addLocation(note, 'cellar');
+      const lines = Array.from(
+        { length: 24 },
+        (_, n) => [`Item ${n}`, n + 1, n % 3 === 0 ? 'cellar' : 'main'] as const,
+      );
+      await store.apply(intentOf('add', lines), 1);
+      const questions: readonly Partial<StockQuery>[] = [
+        {},
+        { location: 'cellar' },
+        { scope: [1, cellar.id] },
+        { search: 'it' },
+        { location: 'main', search: 'it' },
+      ];
+      for (const question of questions) {
+        const whole = await names(store, { sort, ...question });
+        const paged: string[] = [];
+        let cursor: string | undefined;
+        do {
+          const page = await store.view({ scope: null, sort, limit: 5, ...question, cursor });
+          paged.push(...page.items.map((item) => item.item));
+          cursor = page.cursor;
+          // The least becomes the most and the other way round, wherever the next page begins; and something new comes.
+          const flood = lines.map(([item, quantity, place]) => [item, 100 - 2 * quantity, place] as const);
+          await store.apply(intentOf('add', flood), 2);
+          await store.apply(moveOf([['Item 1', 1, 'main', 'cellar']]), 2);
+        } while (cursor !== undefined);
+        expect(paged.filter((item) => whole.includes(item))).toEqual(whole);
+        expect(new Set(paged).size).toBe(paged.length);
+      }
+    },
+  );
+
+  test.each([
+    ['Ёлка', 'елка'],
+    ['Ελιά', 'ΕΛΙΑ'],
+    ['Łódź', 'lodz'],
+    ['Smørrebrød', 'smorrebrod'],
+    ['STRAẞE', 'strasse'],
+    ['ＡＢＣ wide', 'abc'],
+    ['H₂O', 'h2o'],
+    ['عَرَبِيّ', 'عربي'],
+    ['Crème', 'CRÈ'],
+  ])('a search finds %s by %s: as names are compared, and without accents', async (item, search) => {
+    const { store } = get();
+    await store.apply(intentOf('add', [[item, 1]]), 1);
+    expect(await names(store, { search })).toEqual([item]);
+    expect(await names(store, { search: item })).toEqual([item]);
+    expect(await names(store, { search, scope: [1] })).toEqual([item]);
   });
 
   test('a cursor is one that view returned for the same sort', async () => {

@@ -1,4 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { fitsSearch, foldSearch } from './search-text.ts';
 
 /**
  * Another process may hold the write lock for as long as its one short transaction takes. Who waits for longer is told
@@ -112,6 +113,7 @@ export class Database {
     this.close();
     try {
       this.#connection = new DatabaseSync(this.#path, { timeout: busyMillisecondsMax });
+      addSearch(this.#connection);
       this.script('PRAGMA locking_mode = EXCLUSIVE; PRAGMA query_only = 1; SELECT 1 FROM sqlite_schema');
       return true;
     } catch {
@@ -141,6 +143,7 @@ function connect(path: string | URL, readOnly: boolean): DatabaseSync {
     enableForeignKeyConstraints: true,
     readOnly,
   });
+  addSearch(connection);
   if (readOnly) return connection;
   try {
     // With NORMAL a power cut loses commits that were acknowledged; FULL syncs the log at every commit.
@@ -154,4 +157,13 @@ function connect(path: string | URL, readOnly: boolean): DatabaseSync {
     connection.close();
     throw error;
   }
+}
+
+/** SQLite's own folding knows the letters of 2012, and not which names are one. No schema may need these functions. */
+function addSearch(connection: DatabaseSync): void {
+  const textOf = (value: unknown) => (typeof value === 'string' ? value : null);
+  connection.function('fold_search', (text) => (typeof text === 'string' ? foldSearch(text) : null));
+  connection.function('fits_search', { varargs: true }, (search, ...texts) =>
+    fitsSearch(textOf(search) ?? '', texts.map(textOf)) ? 1 : 0,
+  );
 }

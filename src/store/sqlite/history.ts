@@ -1,6 +1,7 @@
 import type { SQLInputValue } from 'node:sqlite';
 import { Failure } from '../../model/failure.ts';
 import { parseChange } from '../../model/item.ts';
+import { historyLookedMax } from '../../model/limits.ts';
 import type { HistoryQuery, Movement, MovementKind } from '../../model/stock.ts';
 import type { Scope } from '../../model/user.ts';
 import type { HistoryPage } from '../store.ts';
@@ -45,10 +46,19 @@ export function readHistory(database: Database, query: HistoryQuery): HistoryPag
   const end = query.until === undefined ? size + 1 : firstSeqFrom(database, query.until + 1, size);
   const before = query.cursor === undefined ? end : Math.min(end, parseHistoryCursor(query.cursor));
   const filters = filtersOf(database, query);
-  const rows = findRows(database, filters, query.scope, first, before, query.limit + 1);
-  const page = rows.slice(0, query.limit);
-  const last = rows.length > query.limit ? page.at(-1) : undefined;
-  return { movements: page.map((row) => movementOf(row, query.scope)), cursor: last && formatHistoryCursor(last.seq) };
+  // Edits happened nowhere.
+  const isNothing = query.kind === 'item' && (filters.has('location_id') || filters.has('scope'));
+  const found = isNothing ? { rows: [] } : findRows(database, filters, query.scope, first, before, query.limit + 1);
+  const page = found.rows.slice(0, query.limit);
+  const last = found.rows.length > query.limit ? page.at(-1)?.seq : found.end;
+  const cursor = last === undefined ? undefined : formatHistoryCursor(last);
+  return { movements: page.map((row) => movementOf(row, query.scope)), cursor };
+}
+
+interface Found {
+  readonly rows: readonly MovementRow[];
+  /** The oldest movement that was looked at where the page is not full, because enough was; undefined: that was all. */
+  readonly end?: number | undefined;
 }
 
 /** Column by column, the value that is asked for; in a scope also the JSON of those that a location may have. */
@@ -73,20 +83,20 @@ function findRows(
   first: number,
   before: number,
   limit: number,
-): readonly MovementRow[] {
+): Found {
   const column = rarest(database, filters, before);
   if (column === undefined && !filters.has('scope'))
     return selectRows(database, 'movement', filters, first, before, limit);
   const waiting = readIndexed(database) + 1;
-  const rows = selectRows(database, 'movement', filters, Math.max(first, waiting), before, limit);
-  if (rows.length === limit) return rows;
+  const { rows } = selectRows(database, 'movement', filters, Math.max(first, waiting), before, limit);
+  if (rows.length === limit) return { rows };
   const end = Math.min(before, waiting);
   const left = limit - rows.length;
   const indexed =
     column === undefined
       ? mergeLocations(database, filters, scope ?? [], first, end, left)
       : selectRows(database, movementIndexes[column], filters, first, end, left);
-  return [...rows, ...indexed];
+  return { rows: [...rows, ...indexed.rows], end: indexed.end };
 }
 
 /** The newest rows of several locations by way of their index, one location after another. */
@@ -97,17 +107,21 @@ function mergeLocations(
   first: number,
   before: number,
   limit: number,
-): readonly MovementRow[] {
+): Found {
+  const lookedMax = Math.max(limit, Math.floor(historyLookedMax / locations.length));
   let newest: readonly MovementRow[] = [];
+  let end: number | undefined;
   for (const location of locations) {
     // Of the next location only what is newer than the oldest row of a page that is full already.
     const from = newest.length === limit ? (newest.at(-1)?.seq ?? first) : first;
     const here = new Map(filters).set('location_id', location);
     here.delete('scope');
-    const rows = selectRows(database, movementIndexes.location_id, here, from, before, limit);
-    newest = [...newest, ...rows].sort((a, b) => b.seq - a.seq).slice(0, limit);
+    const found = selectRows(database, movementIndexes.location_id, here, from, before, limit, lookedMax);
+    newest = [...newest, ...found.rows].sort((a, b) => b.seq - a.seq).slice(0, limit);
+    if (found.end !== undefined) end = Math.max(end ?? 0, found.end);
   }
-  return newest;
+  // Before the place where one look ended nothing is known of that location.
+  return { rows: newest.filter(({ seq }) => end === undefined || seq >= end), end };
 }
 
 function isColumn(filter: Filter): filter is IndexedColumn {
@@ -128,7 +142,7 @@ function rarest(database: Database, filters: Filters, before: number): IndexedCo
   return columns[farBack.indexOf(Math.min(...farBack))];
 }
 
-/** Rows by way of `table`: an index, or the movements themselves, one by one. */
+/** Rows by way of `table`: an index, or the movements themselves, one by one, of which so many are looked at. */
 function selectRows(
   database: Database,
   table: 'movement' | (typeof movementIndexes)[IndexedColumn],
@@ -136,25 +150,29 @@ function selectRows(
   first: number,
   before: number,
   limit: number,
-): readonly MovementRow[] {
-  const conditions = [...filters.keys()].map((filter) => {
-    if (filter === 'scope') return 'AND movement.location_id IN (SELECT value FROM json_each(?))';
-    const isIndex = isColumn(filter) && movementIndexes[filter] === table;
-    return `AND ${isIndex ? table : 'movement'}.${filter} = ?`;
-  });
+  lookedMax: number = historyLookedMax,
+): Found {
+  const own = [...filters].filter(([filter]) => isColumn(filter) && movementIndexes[filter] === table);
+  const others = [...filters].filter((filter) => !own.includes(filter));
+  const conditions = others.map(([filter]) =>
+    filter === 'scope' ? 'AND movement.location_id IN (SELECT value FROM json_each(?))' : `AND movement.${filter} = ?`,
+  );
+  const looked = `SELECT seq FROM ${table} WHERE seq >= ? AND seq < ? ${own.map(([column]) => `AND ${column} = ?`).join('')} ORDER BY seq DESC`;
+  const bounds = [first, before, ...own.map(([, value]) => value)];
   // CROSS keeps the index outside, so that its order is the rows' and a page ends the search.
-  const join = table === 'movement' ? '' : `CROSS JOIN movement ON movement.seq = ${table}.seq`;
-  return database.all<MovementRow>(
+  const rows = database.all<MovementRow>(
     `SELECT ${movementColumns}
-     FROM ${table} ${join} CROSS JOIN user ON user.id = movement.user_id
-     WHERE ${table}.seq >= ? AND ${table}.seq < ? ${conditions.join(' ')}
-     ORDER BY ${table}.seq DESC
+     FROM (${looked} LIMIT ?) AS looked CROSS JOIN movement USING (seq) CROSS JOIN user ON user.id = movement.user_id
+     WHERE true ${conditions.join(' ')}
+     ORDER BY looked.seq DESC
      LIMIT ?`,
-    first,
-    before,
-    ...filters.values(),
+    ...bounds,
+    lookedMax,
+    ...others.map(([, value]) => value),
     limit,
   );
+  if (rows.length === limit || others.length === 0) return { rows };
+  return { rows, end: database.get<{ seq: number }>(`${looked} LIMIT 1 OFFSET ?`, ...bounds, lookedMax - 1)?.seq };
 }
 
 /** The movement in a row, as somebody in this scope may know it. */

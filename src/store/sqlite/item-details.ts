@@ -3,13 +3,13 @@ import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
 import { readHistory } from './history.ts';
 import { itemIdOf } from './items.ts';
-import type { ItemRow } from './stock-select.ts';
+import type { ItemRow } from './stock-question.ts';
 import { withLocations } from './stock-view.ts';
 
 /** As `Store.itemDetails`. */
 export function readItemDetails(database: Database, name: string, scope: Scope): ItemDetails {
   const row = database.one<ItemRow & { archived: number }>(
-    `SELECT id, name, unit, precision, sku, barcode, category, description, low_at, 0 AS quantity,
+    `SELECT id, name, key, unit, precision, sku, barcode, category, description, low_at, 0 AS quantity, NULL AS rank,
        archived_at IS NOT NULL AS archived
      FROM item WHERE id = ?`,
     itemIdOf(database, name, scope),

@@ -8,6 +8,7 @@ import { type Items, newItem, type StockedItem } from './items.ts';
 import { type Ledger, sha256 } from './ledger.ts';
 import { parseOperationId } from './operation-id.ts';
 import { deleteOperation, insertOperation, spentOperation } from './operations.ts';
+import { foldSearch } from './search-text.ts';
 import { unknownItem } from './unknown-item.ts';
 
 /** An edit that nothing stands against, not yet written. */
@@ -117,11 +118,7 @@ function writeFacts(database: Database, items: Items, { item, facts, lost, won }
   database.run(
     'INSERT INTO item_search (rowid, name, sku, barcode, category, description) VALUES (?, ?, ?, ?, ?, ?)',
     item.id,
-    name,
-    sku,
-    barcode,
-    category,
-    description,
+    ...[name, sku, barcode, category, description].map((text) => text && foldSearch(text)),
   );
   Object.assign(item, { name, precision, lowAt, isArchived: archived });
 }

@@ -1,4 +1,5 @@
 import { Failure } from '../../model/failure.ts';
+import { locationsMax } from '../../model/limits.ts';
 import { canonicalKey } from '../../model/name.ts';
 import { formatQuantity } from '../../model/quantity.ts';
 import { shellWord } from '../../model/shell-word.ts';
@@ -39,6 +40,8 @@ export function listLocations(database: Database, scope: Scope, limit = -1): rea
 export function addLocation(database: Database, name: string): Location {
   const known = findByKey(database, name);
   if (known && !known.isArchived) throw taken(known);
+  const { count } = database.one<{ count: number }>('SELECT count(*) AS count FROM location');
+  if (!known && count >= locationsMax) throw new Failure('conflict', `There may be at most ${locationsMax} locations.`);
   const sql = known
     ? 'UPDATE location SET name = ?, archived_at = NULL WHERE key = ? RETURNING id, name'
     : 'INSERT INTO location (name, key) VALUES (?, ?) RETURNING id, name';

@@ -297,6 +297,13 @@ const migrations: readonly string[] = [
   ALTER TABLE operation ADD COLUMN import_id INTEGER;
   CREATE INDEX operation_import ON operation (import_id, first_seq) WHERE import_id IS NOT NULL;
   `,
+  `
+  -- Words are folded before they get here, as search-text.ts does it.
+  INSERT INTO item_search (item_search) VALUES ('delete-all');
+  INSERT INTO item_search (rowid, name, sku, barcode, category, description)
+  SELECT id, fold_search(name), fold_search(sku), fold_search(barcode), fold_search(category), fold_search(description)
+  FROM item;
+  `,
 ];
 
 /** The version that this program reads and writes. */

@@ -1,65 +1,54 @@
-import type { SQLInputValue } from 'node:sqlite';
 import { Failure } from '../../model/failure.ts';
-import { searchSortedMax } from '../../model/limits.ts';
+import { searchSortedMax, stockLookedMax } from '../../model/limits.ts';
 import { canonicalKey } from '../../model/name.ts';
-import type { Location, StockQuery } from '../../model/stock.ts';
 import { parseBroadCursor, parseStockCursor } from './cursor.ts';
 import type { Database } from './database.ts';
-import { formatMatch, type ItemRow, itemColumns } from './stock-select.ts';
+import { type Few, isFew } from './stock-few.ts';
+import {
+  digestOf,
+  type Found,
+  type ItemRow,
+  itemColumns,
+  type Meant,
+  type RowPosition,
+  type StockQuestion,
+} from './stock-question.ts';
 
-/**
- * Where a page begins of a search that finds too much to be sorted: after the item of this id. Undefined for others, and
- * in a scope, where an order of ids would tell in what order they came to be elsewhere. Failures: `bad-params` for the
- * cursor of a page that was sorted.
- */
-export function findBroadStart(database: Database, query: StockQuery): number | undefined {
-  const { search, scope, cursor, sort } = query;
-  if (search === undefined || scope !== null) return undefined;
-  const match = formatMatch(search);
-  const after = cursor === undefined ? undefined : parseBroadCursor(cursor);
-  if (after !== undefined) return after;
-  const { found } = database.one<{ found: number }>(
-    'SELECT count(*) AS found FROM (SELECT 1 FROM item_search WHERE item_search MATCH ? LIMIT ?)',
-    match,
-    searchSortedMax + 1,
-  );
-  if (found <= searchSortedMax) return undefined;
-  if (cursor === undefined) return 0;
-  parseStockCursor(cursor, sort);
-  throw new Failure('bad-params', `The search finds more than ${searchSortedMax.toLocaleString('en')} items by now.`, {
-    hint: 'Begin again without the cursor, or search for more words.',
-  });
+/** What a search finds, if that is little. */
+export function findSearched(database: Database, { match }: Meant): Few | undefined {
+  if (match === undefined) return undefined;
+  const few: Few = { sql: 'SELECT rowid AS id FROM item_search WHERE item_search MATCH ?', values: [match] };
+  return isFew(database, few, searchSortedMax) ? few : undefined;
 }
 
-/** The next items that a search finds, of these ids if any are given, in the order of their ids: as the index of the search has them. */
-export function selectBroadly(
-  database: Database,
-  query: StockQuery,
-  ids: readonly number[] | undefined,
-  location: Location | undefined,
-  after: number,
-  limit: number,
-): readonly ItemRow[] {
-  const conditions = ['item_search MATCH ?', 'item_search.rowid > ?', 'item.archived_at IS NULL'];
-  const values: SQLInputValue[] = [formatMatch(query.search ?? ''), after];
-  if (ids) {
-    conditions.push('item.id IN (SELECT value FROM json_each(?))');
-    values.push(JSON.stringify(ids));
+/**
+ * The next items that a search finds which finds too much to be sorted, in the order of their ids: as the index of words
+ * has them. Failures: `bad-params` for the cursor of a page that was sorted.
+ */
+export function selectBroadly(database: Database, { query, match, rowsMax }: StockQuestion): Found {
+  const after = query.cursor === undefined ? 0 : parseBroadCursor(query.cursor, digestOf(query));
+  if (after === undefined) {
+    parseStockCursor(query.cursor ?? '', digestOf(query), query.sort);
+    const most = searchSortedMax.toLocaleString('en');
+    throw new Failure('bad-params', `The search finds more than ${most} items by now.`, {
+      hint: 'Begin again without the cursor, or search for more words.',
+    });
   }
-  if (query.category !== undefined) {
-    conditions.push('item.category_key = ?');
-    values.push(canonicalKey(query.category));
-  }
-  if (query.low) conditions.push('item.low_at IS NOT NULL AND item.total <= item.low_at');
-  const join = location ? 'CROSS JOIN balance ON balance.item_id = item.id AND balance.location_id = ?' : '';
-  return database.all<ItemRow>(
-    `SELECT ${itemColumns}, ${location ? 'balance.quantity' : 'item.total'} AS quantity
-     FROM item_search CROSS JOIN item ON item.id = item_search.rowid ${join}
-     WHERE ${conditions.join(' AND ')}
-     ORDER BY item_search.rowid
-     LIMIT ?`,
-    ...(location ? [location.id] : []),
-    ...values,
-    limit,
+  const found = 'SELECT rowid FROM item_search WHERE item_search MATCH ?1 AND rowid > ?2 ORDER BY rowid';
+  const rows = database.all<ItemRow>(
+    `SELECT ${itemColumns}, item.total AS quantity, NULL AS rank
+     FROM (${found} LIMIT ?3) AS found CROSS JOIN item ON item.id = found.rowid
+     WHERE item.archived_at IS NULL AND (?4 IS NULL OR item.category_key = ?4)
+       AND (NOT ?5 OR (item.low_at IS NOT NULL AND item.total <= item.low_at))
+     ORDER BY found.rowid LIMIT ?6`,
+    match ?? null,
+    after,
+    stockLookedMax,
+    query.category === undefined ? null : canonicalKey(query.category),
+    query.low ? 1 : 0,
+    rowsMax,
   );
+  if (rows.length === rowsMax) return { rows };
+  const last = `SELECT id, name, key, NULL AS rank FROM (${found} LIMIT 1 OFFSET ?3) AS found JOIN item ON id = found.rowid`;
+  return { rows, end: database.get<RowPosition>(last, match ?? null, after, stockLookedMax - 1) };
 }

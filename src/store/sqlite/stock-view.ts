@@ -1,14 +1,24 @@
-import type { ItemStock, Location, StockQuery } from '../../model/stock.ts';
+import { balancesShownMax } from '../../model/limits.ts';
+import type { ItemStock, StockQuery } from '../../model/stock.ts';
 import type { StockPage } from '../store.ts';
-import { formatBroadCursor, formatStockCursor } from './cursor.ts';
+import { formatBroadCursor } from './cursor.ts';
 import type { Database } from './database.ts';
-import { itemIdOf } from './items.ts';
-import { readHead } from './ledger.ts';
-import { findLocation } from './locations.ts';
-import { lastSeqAt } from './movement-index.ts';
-import { isTooMuchToAdd, selectAt, selectByNameAt, selectByQuantityAt, selectInWholeStore } from './stock-order.ts';
-import { findBroadStart, selectBroadly } from './stock-search.ts';
-import { type ItemRow, orderOf, selectItems } from './stock-select.ts';
+import { type Few, findFew, selectFew } from './stock-few.ts';
+import { selectByQuantityAt, selectInWholeStore } from './stock-order.ts';
+import {
+  cursorAfter,
+  digestOf,
+  type Found,
+  type ItemRow,
+  lookUp,
+  type Meant,
+  orderOf,
+  type RowPosition,
+  type StockQuestion,
+  turnTo,
+} from './stock-question.ts';
+import { findSearched, selectBroadly } from './stock-search.ts';
+import { walkByName } from './stock-walk.ts';
 
 interface BalanceRow {
   readonly item_id: number;
@@ -16,54 +26,80 @@ interface BalanceRow {
   readonly quantity: number;
 }
 
+/** How the answer is found: in the order of an index, or by looking at a few one by one. */
+type Way =
+  | { readonly by: 'index of all' }
+  | { readonly by: 'index of a place'; readonly place: number }
+  | { readonly by: 'few'; readonly few: Few; readonly isFound: boolean }
+  | { readonly by: 'names at places'; readonly places: readonly number[] }
+  | { readonly by: 'words' };
+
 /** As `Store.view`. Archived items are not shown. */
 export function viewStock(database: Database, asked: StockQuery): StockPage {
-  const query = isTooMuchToAdd(database, asked) ? { ...asked, sort: 'name' as const } : asked;
-  const location = query.location === undefined ? undefined : findLocation(database, query.location, query.scope);
-  const ids = query.items?.map((name) => itemIdOf(database, name, query.scope));
-  const broadStart = findBroadStart(database, query);
-  // One row more than asked tells whether there is a next page.
-  const limit = query.limit + 1;
-  const rows =
-    broadStart === undefined
-      ? findRows(database, query, ids, location, limit)
-      : selectBroadly(database, query, ids, location, broadStart, limit);
-  const page = rows.slice(0, query.limit);
-  const last = rows.length > query.limit ? page.at(-1) : undefined;
-  const cursorOf = ({ id, name, quantity }: ItemRow) =>
-    broadStart === undefined ? formatStockCursor({ sort: query.sort, item: name, quantity }) : formatBroadCursor(id);
-  return {
-    items: withLocations(database, page, location ? [location.id] : query.scope),
-    cursor: last && cursorOf(last),
-    seq: query.scope === null ? readHead(database).size : lastSeqAt(database, query.scope),
-    isUnsorted: broadStart !== undefined || query !== asked,
-  };
+  const meant = lookUp(database, asked);
+  const way = wayTo(database, asked, meant);
+  const isByWords = way.by === 'words';
+  const isUnsorted = isByWords || !isSorted(way, asked);
+  const query = isUnsorted && !isByWords ? { ...asked, sort: 'name' as const } : asked;
+  const question = turnTo(database, query, meant, !isByWords);
+  const { rows, end } = find(database, question, way);
+  const items = withLocations(database, rows.slice(0, query.limit), meant.places);
+  const last = items.length < rows.length ? rows[items.length - 1] : end;
+  const cursorOf = (row: RowPosition) =>
+    isByWords ? formatBroadCursor(row.id, digestOf(query)) : cursorAfter(question, row);
+  return { items, cursor: last && cursorOf(last), seq: question.seq, isUnsorted };
 }
 
-/** The first rows in the order that is asked for, by the way that costs least. */
-function findRows(
-  database: Database,
-  query: StockQuery,
-  ids: readonly number[] | undefined,
-  location: Location | undefined,
-  limit: number,
-): readonly ItemRow[] {
-  const { scope, search, category, low, sort } = query;
-  const { isByName } = orderOf(sort);
-  if (ids || search !== undefined) return selectItems(database, query, ids, location, limit);
-  if (scope === null && !location) {
-    return isByName && !low
-      ? selectItems(database, query, ids, location, limit)
-      : selectInWholeStore(database, query, limit);
+function find(database: Database, question: StockQuestion, way: Way): Found {
+  switch (way.by) {
+    case 'index of all':
+      return { rows: selectInWholeStore(database, question) };
+    case 'index of a place':
+      return { rows: selectByQuantityAt(database, question, way.place) };
+    case 'few':
+      return { rows: selectFew(database, question, way.few, way.isFound) };
+    case 'names at places':
+      return walkByName(database, question, way.places);
+    case 'words':
+      return selectBroadly(database, question);
   }
-  if (category !== undefined || low) return selectItems(database, query, ids, location, limit);
-  const places = location ? [location.id] : (scope ?? []);
-  const [only, ...others] = places;
-  if (only !== undefined && others.length === 0) return selectAt(database, query, only, limit);
-  return (isByName ? selectByNameAt : selectByQuantityAt)(database, query, places, limit);
 }
 
-/** The rows with what there is at each place; null: at all of them. */
+/** The way that costs least, and never more than others can wait for. */
+function wayTo(database: Database, query: StockQuery, meant: Meant): Way {
+  const { search, category, low, sort } = query;
+  const { column } = orderOf(sort);
+  const { ids, places } = meant;
+  const isPlain = ids === undefined && search === undefined && category === undefined && !low;
+  if (places === null && !ids && search === undefined && !(category !== undefined && low)) {
+    if (column === 'name' || column === 'quantity') return { by: 'index of all' };
+  }
+  const [only, ...others] = places ?? [];
+  if (isPlain && only !== undefined && others.length === 0 && column === 'quantity')
+    return { by: 'index of a place', place: only };
+  if (isPlain && places !== null && column === 'name') return { by: 'names at places', places };
+  // In a scope what is few there goes first: how much a search finds elsewhere is not to be told by the order of a page.
+  const here = ids || search === undefined || places !== null ? findFew(database, query, meant) : undefined;
+  if (here) return { by: 'few', few: here, isFound: false };
+  const searched = findSearched(database, meant);
+  if (searched) return { by: 'few', few: searched, isFound: true };
+  if (places !== null) return { by: 'names at places', places };
+  const few = search === undefined ? undefined : findFew(database, query, meant);
+  if (few) return { by: 'few', few, isFound: false };
+  return { by: search === undefined ? 'index of all' : 'words' };
+}
+
+/** Whether a way has the order that is asked for. */
+function isSorted({ by }: Way, { sort }: StockQuery): boolean {
+  const { column } = orderOf(sort);
+  if (by === 'names at places') return column === 'name';
+  return by !== 'index of all' || column === 'name' || column === 'quantity';
+}
+
+/**
+ * The rows with what there is at each place; null: at all of them. Fewer rows when there are so many places that the reply
+ * would be too large for a client.
+ */
 export function withLocations(
   database: Database,
   rows: readonly ItemRow[],
@@ -72,16 +108,24 @@ export function withLocations(
   const only = places && JSON.stringify(places);
   const balances = database.all<BalanceRow>(
     `SELECT item_id, location.name AS location, quantity
-     FROM balance JOIN location ON location.id = location_id
-     WHERE item_id IN (SELECT value FROM json_each(?)) AND quantity > 0
-       AND (? IS NULL OR location_id IN (SELECT value FROM json_each(?)))
-     ORDER BY item_id, location_id`,
+     FROM json_each(?) AS page CROSS JOIN balance ON item_id = page.value JOIN location ON location.id = location_id
+     WHERE quantity > 0 AND (? IS NULL OR location_id IN (SELECT value FROM json_each(?)))
+     ORDER BY page.key, location_id LIMIT ?`,
     JSON.stringify(rows.map((row) => row.id)),
     only,
     only,
+    balancesShownMax + 1,
   );
   const byItem = Map.groupBy(balances, (balance) => balance.item_id);
-  return rows.map((row) => ({
+  const cut = balances.length > balancesShownMax ? balances.at(-1)?.item_id : undefined;
+  const end =
+    cut === undefined
+      ? rows.length
+      : Math.max(
+          1,
+          rows.findIndex(({ id }) => id === cut),
+        );
+  return rows.slice(0, end).map((row) => ({
     item: row.name,
     quantity: row.quantity,
     unit: row.unit,

@@ -25,6 +25,7 @@ import { parseOperationId } from './operation-id.ts';
 import { deleteOperation, findOperation, hashBody, insertOperation } from './operations.ts';
 import type { Outbox } from './outbox.ts';
 import { Plan, type Step } from './plan.ts';
+import { foldSearch } from './search-text.ts';
 import { assertMayUndo, findUndone, type Undone } from './undo.ts';
 import { unknownItem } from './unknown-item.ts';
 
@@ -69,7 +70,11 @@ export class Stock {
     return steps.map((step) => {
       if (step.created) {
         this.#items.add(step.item);
-        this.#database.run('INSERT INTO item_search (rowid, name) VALUES (?, ?)', step.item.id, step.item.name);
+        this.#database.run(
+          'INSERT INTO item_search (rowid, name) VALUES (?, ?)',
+          step.item.id,
+          foldSearch(step.item.name),
+        );
       }
       this.#items.touch(step.item, step.location.id, this.#ledger.size + 1);
       const result = insertMovement(this.#database, this.#ledger, intent, id, user, step, at);

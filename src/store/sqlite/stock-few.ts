@@ -1,0 +1,89 @@
+import type { SQLInputValue } from 'node:sqlite';
+import { stockSortedMax } from '../../model/limits.ts';
+import { canonicalKey } from '../../model/name.ts';
+import type { StockQuery } from '../../model/stock.ts';
+import type { Database } from './database.ts';
+import { type ItemRow, itemColumns, keyOf, type Meant, orderOf, type StockQuestion } from './stock-question.ts';
+
+/** Items that are few enough to be looked at one by one: SQL for their ids, and its values. */
+export interface Few {
+  readonly sql: string;
+  readonly values: readonly SQLInputValue[];
+}
+
+/** The items among which the answer is, if they are few: those that are named, of the category, or at the places. */
+export function findFew(database: Database, query: StockQuery, { ids, places }: Meant): Few | undefined {
+  if (ids) return { sql: 'SELECT value AS id FROM json_each(?)', values: [JSON.stringify(ids)] };
+  const all: Few[] = [];
+  if (query.category !== undefined)
+    all.push({ sql: 'SELECT id FROM item WHERE category_key = ?', values: [canonicalKey(query.category)] });
+  if (places !== null) {
+    const sql = 'SELECT item_id AS id FROM balance WHERE location_id IN (SELECT value FROM json_each(?))';
+    all.push({ sql, values: [JSON.stringify(places)] });
+  }
+  if (all.length === 0) all.push({ sql: 'SELECT id FROM item', values: [] });
+  return all.find((few) => isFew(database, few, stockSortedMax));
+}
+
+export function isFew(database: Database, { sql, values }: Few, most: number): boolean {
+  const count = `SELECT count(*) AS found FROM (${sql} LIMIT ?)`;
+  return database.one<{ found: number }>(count, ...values, most + 1).found <= most;
+}
+
+/** What each sort but those by name and quantity goes by; what has none comes first. */
+const columns: Readonly<Record<string, string>> = {
+  name: 'NULL',
+  quantity: 'quantity - since',
+  unit: 'unit',
+  sku: "ifnull(sku, '')",
+  barcode: "ifnull(barcode, '')",
+  category: "ifnull(category_key, '')",
+  lowAt: 'ifnull(low_at, -1)',
+};
+
+/**
+ * The first of a few items that fit, in any order. The text of the query is put together from constants only; what the
+ * caller sent is bound. Parameters: 1 the places, 2 the scope, 3 the last movement before the first page, 4 the search, 5 the category,
+ * 6 and 7 where the page before ended, 8 how many, and those of the few behind them.
+ */
+export function selectFew(database: Database, question: StockQuestion, few: Few, isFound: boolean): readonly ItemRow[] {
+  const { query, places, asOf, position, rowsMax } = question;
+  const { column, direction, beyond } = orderOf(query.sort);
+  const sumIn = (which: string) =>
+    `(SELECT sum(quantity) FROM balance WHERE item_id = item.id AND location_id IN (SELECT value FROM json_each(${which})))`;
+  const conditions = ['archived_at IS NULL', 'quantity IS NOT NULL'];
+  if (query.search !== undefined && !isFound)
+    conditions.push('fits_search(?4, name, sku, barcode, category, description)');
+  if (query.category !== undefined) conditions.push('category_key = ?5');
+  if (query.low) conditions.push(`low_at IS NOT NULL AND ${query.scope === null ? 'total' : sumIn('?2')} <= low_at`);
+  const order = column === 'name' ? ['key'] : ['rank', 'key'];
+  const behind = `(${order.join(', ')}) ${beyond} (${order.map((by) => (by === 'key' ? '?7' : '?6')).join(', ')})`;
+  const isHere = places === null ? '' : 'AND location_id IN (SELECT value FROM json_each(?1))';
+  return database.all<ItemRow>(
+    `WITH
+       few AS MATERIALIZED (SELECT DISTINCT id FROM (${few.sql.replace('?', '?9')})),
+       moved AS MATERIALIZED (
+         SELECT item_id, sum(delta) AS since FROM movement WHERE seq > ?3 ${isHere} GROUP BY item_id
+       ),
+       item_here AS (
+         SELECT item.*, ${places === null ? 'total' : sumIn('?1')} AS quantity,
+           ifnull((SELECT since FROM moved WHERE item_id = item.id), 0) AS since
+         FROM few CROSS JOIN item USING (id)
+       ),
+       fit AS (
+         SELECT *, ${columns[column] ?? 'NULL'} AS rank FROM item_here AS item WHERE ${conditions.join(' AND ')}
+       )
+     SELECT ${itemColumns}, quantity, rank FROM fit AS item
+     ${position ? `WHERE ${behind}` : ''}
+     ORDER BY ${order.map((by) => `${by} ${direction}`).join(', ')} LIMIT ?8`,
+    places && JSON.stringify(places),
+    query.scope && JSON.stringify(query.scope),
+    column === 'quantity' ? asOf : Number.MAX_SAFE_INTEGER,
+    query.search ?? null,
+    query.category === undefined ? null : canonicalKey(query.category),
+    position?.rank ?? null,
+    keyOf(position),
+    rowsMax,
+    ...few.values,
+  );
+}
