@@ -16,20 +16,36 @@ export function unknownItem(database: Database, name: string, scope: Scope): Fai
 
 /**
  * The names before and after where this one would stand. In a short list that is all of them, in a long one those that
- * begin alike: of a slip in the first letters nobody is told there.
+ * begin alike: of a slip in the first letters nobody is told there. An archived item takes its place and is not named:
+ * looking for others instead would be a look at all of them where most are archived.
  */
 function neighbours(database: Database, key: string, scope: Scope): readonly string[] {
-  const condition =
-    scope === null
-      ? '? IS NULL'
-      : 'EXISTS (SELECT 1 FROM balance WHERE item_id = item.id AND location_id IN (SELECT value FROM json_each(?)))';
-  const names = (comparison: string, order: string) =>
-    database.all<{ name: string }>(
-      `SELECT name FROM item WHERE key ${comparison} ? AND archived_at IS NULL AND ${condition}
-       ORDER BY key ${order} LIMIT ?`,
-      key,
-      scope && JSON.stringify(scope),
-      suggestedNeighboursMax,
-    );
-  return [...names('>', 'ASC'), ...names('<', 'DESC')].map((row) => row.name);
+  return (['>', '<'] as const).flatMap((side) => {
+    const found =
+      scope === null
+        ? database.all<{ name: string }>(everywhere(side), key, suggestedNeighboursMax)
+        : database.all<{ name: string }>(within(side), key, JSON.stringify(scope), suggestedNeighboursMax);
+    return found.map(({ name }) => name);
+  });
+}
+
+type Side = '>' | '<';
+
+function everywhere(side: Side): string {
+  return `SELECT name FROM (
+      SELECT name, archived_at FROM item WHERE key ${side} ? ORDER BY key ${side === '>' ? 'ASC' : 'DESC'} LIMIT ?
+    ) WHERE archived_at IS NULL`;
+}
+
+/** From one key to the next that any place has: a look into the index for each, however much there is elsewhere. */
+function within(side: Side): string {
+  const nearest = side === '>' ? 'min' : 'max';
+  return `WITH RECURSIVE near (key, count) AS (
+      VALUES (?, 0) UNION ALL
+      SELECT (
+        SELECT ${nearest}((SELECT ${nearest}(key) FROM balance WHERE location_id = value AND key ${side} near.key))
+        FROM json_each(?)
+      ), count + 1 FROM near WHERE count < ? AND key IS NOT NULL
+    )
+    SELECT name FROM near CROSS JOIN item USING (key) WHERE count > 0 AND archived_at IS NULL`;
 }
