@@ -6,6 +6,11 @@ export const quantityMax = 1e12;
 
 /** A name fits a label, a table column and one line of a terminal. */
 export const nameCharactersMax = 64;
+/**
+ * A name is found by its letters written out: "㎏" by "kg", but "ﷺ" by 18, so that a name of 64 took kilobytes in each of
+ * seven indexes. Twice as many are enough for names in every script, and for one of nothing but signs of two letters.
+ */
+export const keyGrowthMax = 2;
 export const noteCharactersMax = 200;
 /** "pcs", "kg", "bottles of 1 l": a unit stands in a column of every table. */
 export const unitCharactersMax = 16;

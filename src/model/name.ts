@@ -1,5 +1,5 @@
 import { Failure } from './failure.ts';
-import { nameCharactersMax, noteCharactersMax } from './limits.ts';
+import { keyGrowthMax, nameCharactersMax, noteCharactersMax } from './limits.ts';
 
 // Control, bidi and zero-width characters could move a terminal's cursor or make two names look alike; unassigned ones
 // could change their normal form in a later Unicode version.
@@ -27,13 +27,23 @@ function parseText(text: string, what: string, charactersMax: number): string {
 
 /**
  * The one form in which an item's or a location's name is stored: NFC, trimmed, inner spaces collapsed, 1 to 64 code
- * points unless there may be more or fewer. `what` begins the message of the `bad-params` failure.
+ * points unless there may be more or fewer, and no more than twice as many in its key, which the store keeps in several
+ * indexes. `what` begins the message of the `bad-params` failure.
  */
 export function parseName(text: string, what = 'item', charactersMax = nameCharactersMax): string {
   const name = parseText(text, what, charactersMax);
   if (name === '') throw new Failure('bad-params', `${what} must not be empty.`);
-  // Programs in many languages keep names as object keys, where this one is a trap.
-  if (name === '__proto__') throw new Failure('bad-params', `${what} must not be "__proto__".`);
+  const key = canonicalKey(name);
+  // Programs in many languages keep names as object keys, where this one is a trap; some write it out first.
+  if (key === '__proto__') throw new Failure('bad-params', `${what} must not be "__proto__".`);
+  const keyCharactersMax = charactersMax * keyGrowthMax;
+  const characters = [...key].length;
+  if (characters > keyCharactersMax) {
+    throw new Failure(
+      'bad-params',
+      `${what} may have at most ${keyCharactersMax} characters where ligatures and signs are written out (got ${characters}).`,
+    );
+  }
   return name;
 }
 

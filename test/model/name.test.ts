@@ -61,6 +61,31 @@ describe('parseName', () => {
     );
   });
 
+  test('takes no name that is many times as long where it is written out, as its key is, and stored again and again', () => {
+    expect(tryName('ﷺ'.repeat(58))).toBeUndefined();
+    expect(() => parseName(`Q${'ﷺ'.repeat(8)}`, 'sku')).toThrow(
+      'sku may have at most 128 characters where ligatures and signs are written out (got 145).',
+    );
+    expect(() => parseName('㌖'.repeat(16), 'unit', 16)).toThrow('unit may have at most 32 characters where');
+    for (const name of ['ﷺ'.repeat(7), 'ﬁ'.repeat(64), 'ß'.repeat(64), 'ΐ'.repeat(64), '㎏'.repeat(64)]) {
+      expect([name, tryName(name)]).toEqual([name, name]);
+    }
+    fc.assert(
+      fc.property(names, (name) => {
+        expect([...canonicalKey(name)].length).toBeLessThanOrEqual(2 * nameCharactersMax);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('takes no name that programs stumble over where it is a key, in whatever width it is written', () => {
+    for (const name of ['__proto__', '＿＿proto＿＿', '__ＰＲＯＴＯ__', '__Proto__']) {
+      expect(() => parseName(name, 'location')).toThrow('location must not be "__proto__".');
+    }
+    // This one is only a word: the wire has names as values, never as keys.
+    expect(parseName('ｃonstructor')).toBe('ｃonstructor');
+  });
+
   test('lets nothing through that moves a cursor or cannot be seen', () => {
     fc.assert(
       fc.property(names, (name) => {

@@ -161,11 +161,11 @@ export function viewContract(get: () => Fixture): void {
 
   test('a cursor is one that view returned for the same sort', async () => {
     const { store } = get();
-    // In its canonical key this name is 18 times as long.
+    // In its canonical key this name is twice as long, and each character takes three bytes.
     await store.apply(
       intentOf('add', [
-        ['ﷺ'.repeat(64), 1],
-        ['ﷻ', 2],
+        ['㈱'.repeat(42), 1],
+        ['㈲', 2],
       ]),
       1,
     );
