@@ -45,6 +45,8 @@ export const movedSinceMax = 3;
 
 /** A spreadsheet has at most 1,048,576 rows; so many staged rows of a user are a hundred megabytes or two. */
 export const importRowsMax = 1_000_000;
+/** A file is corrected and tried again a few times; each that begins looks through those of its user that wait. */
+export const importsStagedMax = 8;
 /** The largest file that a client takes into memory as a whole. */
 export const importFileBytesMax = 64 * 1024 * 1024;
 /** One page of staged rows; a row with every field as long as it may be has a kilobyte. */

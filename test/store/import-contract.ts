@@ -469,4 +469,32 @@ export function importContract(get: () => Fixture): void {
     expect(await refusalOf(store.importStatus(me, second))).toMatchObject({ code: 'not-found' });
     expect(await store.importStatus(me, third)).toMatchObject({ state: 'staged', done: 0 });
   });
+
+  test('of more than eight that wait for their user the one without news for longest is forgotten', async () => {
+    const { store } = get();
+    await store.addUser(note, 'manager2', 'manager', null, 1);
+    const begin = (byte: number, more: Partial<ImportIntent> = {}) =>
+      store.beginImport({ name: null, digest: hashOf(byte), rows: 2, again: false, ...me, ...more }, byte);
+    const others = await begin(1, { userId: 2 });
+    const [first = 0, second = 0, third = 0, ...later] = await Promise.all(
+      [2, 3, 4, 5, 6, 7, 8, 9].map((at) => begin(at)),
+    );
+    // A page has come for it since; and one that is accepted does not wait any more.
+    await store.stageRows(me, first, 0, [row(2, 'A', 1)], 10);
+    const counted = await stage(store, [row(2, 'B', 1)], { digest: hashOf(11) }, 11);
+    await accept(store, counted);
+    await roll(store);
+    const last = await begin(12);
+    expect(await refusalOf(store.importStatus(me, second))).toMatchObject({ code: 'not-found' });
+    expect(await refusalOf(store.stageRows(me, second, 0, [row(2, 'A', 1)], 13))).toMatchObject({ code: 'not-found' });
+    for (const id of [others, first, third, ...later, last]) {
+      expect(await store.importStatus(me, id)).toMatchObject({ state: 'staged' });
+    }
+    // Nothing is left of those without rows: a second look finds nothing to do.
+    for (let at = 0; at < 30; at++) await begin(20 + at);
+    expect(await refusalOf(store.importStatus(me, third))).toMatchObject({ code: 'not-found' });
+    expect(await store.rollImports(1000)).toMatchObject({ more: true });
+    expect(await store.rollImports(1000)).toMatchObject({ more: true });
+    expect(await store.rollImports(1000)).toMatchObject({ more: false });
+  });
 }

@@ -1,6 +1,6 @@
 import { Failure } from '../../model/failure.ts';
 import type { Importer, ImportState } from '../../model/import.ts';
-import { importRowsMax } from '../../model/limits.ts';
+import { importRowsMax, importsStagedMax } from '../../model/limits.ts';
 import type { Database } from './database.ts';
 
 /** An import as its table has it. */
@@ -89,10 +89,16 @@ export function makeRoom(database: Database, userId: number, rows: number): void
     userId,
   );
   let sum = rows;
-  for (const older of staged) {
+  for (const [newer, older] of staged.entries()) {
     sum += older.rows;
-    if (sum > importRowsMax) database.run(`UPDATE import SET state = 'forgotten' WHERE id = ?`, older.id);
+    if (sum > importRowsMax || newer + 1 >= importsStagedMax) forget(database, older.id);
   }
+}
+
+/** Its rows go in portions. One that has none goes at once, so that whoever only begins leaves nothing to do. */
+function forget(database: Database, importId: number): void {
+  if (database.run('DELETE FROM import WHERE id = ? AND done = 0', importId) > 0) return;
+  database.run(`UPDATE import SET state = 'forgotten' WHERE id = ?`, importId);
 }
 
 /** The rows before it are counted. */
