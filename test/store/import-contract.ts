@@ -129,6 +129,33 @@ export function importContract(get: () => Fixture): void {
     expect(await stock(store)).toEqual({ Soap: 5 });
   });
 
+  test('names and codes are told apart by their last letter, however long, and depended on', async () => {
+    const { store } = get();
+    const long = (end: string) => `${'㈱'.repeat(40)}${end}`;
+    const id = await stage(store, [
+      row(2, long('a'), 1, { about: { sku: long('s'), unit: 'kg' } }),
+      row(3, long('b'), 1),
+      row(4, long('A'), 1, { about: { unit: 'g' } }),
+      row(5, long('c'), 1, { about: { barcode: long('S') } }),
+      row(6, long('d'), 1, { about: { barcode: long('t') } }),
+      ...['nowhere', 'Nowhere', 'main', 'ＭＡＩＮ'].map((location, at) => row(7 + at, 'Soap', 1, { location })),
+    ]);
+    const problems = await problemsOf(store, id);
+    expect(problems.map(({ line, problem }) => `${line} ${problem}`)).toEqual([
+      `4 The unit of ${long('A')} is kg in line 2.`,
+      `5 The barcode ${long('S')} means ${long('a')} in line 2.`,
+      '7 No location "nowhere".',
+      '8 No location "Nowhere".',
+    ]);
+    const good = await stage(store, [row(2, long('a'), 1e12), row(3, long('b'), 1, { about: { sku: long('s') } })]);
+    expect(await problemsOf(store, good)).toEqual([]);
+    // It makes an item of this code itself, so that the look begins again.
+    await store.apply(intentOf('add', [[long('s'), 1]]), 1);
+    const asked = { ...me, credential: 'session:test', source: '127.0.0.1' };
+    expect(await refusalOf(store.acceptImport(asked, good, 1))).toMatchObject({ code: 'busy' });
+    expect(await problemsOf(store, good)).toMatchObject([{ line: 3, problem: expect.stringContaining('is that of') }]);
+  });
+
   test('an import that was not looked at to its end is not accepted', async () => {
     const { store } = get();
     const id = await stage(store, [row(2, 'Soap', 1)]);

@@ -7,7 +7,8 @@ import { defaultUnit, type Location } from '../../model/stock.ts';
 import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
 import { isEmpty, type NumberedRow, readRow } from './import-rows.ts';
-import { findItemId, itemIdOf } from './items.ts';
+import { findItemId, wasAt } from './items.ts';
+import { sha256 } from './ledger.ts';
 import { findLocation } from './locations.ts';
 
 /** All that a row may say of an item, as it is. */
@@ -34,18 +35,18 @@ const words: Readonly<Record<keyof ImportedAbout, string>> = {
 
 /**
  * Looks at the rows of one import, in their order, against the store and against the rows before. What it remembers of
- * those is two numbers for each item, and nothing is written: a row can be looked at in microseconds. By these numbers
- * the guard knows afterwards what must stay as it is.
+ * those is two numbers for each item and one for each code, and nothing is written: a row can be looked at in microseconds.
+ * By these numbers the guard knows afterwards what must stay as it is.
  */
 export class ImportCheck {
   readonly importId: number;
   readonly scope: Scope;
   readonly #database: Database;
-  /** By canonical key of a name or code that the store does not know: the first row that has it. */
+  /** By the mark of a name or code that the store does not know: the first row that has it. */
   readonly #firstRows = new Map<string, number>();
-  /** By the id of an item, or the canonical key of a new one, what all rows so far add up to. */
+  /** By the id of an item, or the mark of a new one, what all rows so far add up to. */
   readonly #sums = new Map<string | number, Thousandths>();
-  readonly #locations = new Map<string, Location | Problem>();
+  readonly #locations = new Map<string, Location>();
   /** The row to look at next. */
   next: number;
   problems = 0;
@@ -65,26 +66,26 @@ export class ImportCheck {
 
   /** Whether a row that was looked at depends on this item, or on what one of these keys means. */
   dependsOn(itemId: number | undefined, keys: readonly string[]): boolean {
-    return (itemId !== undefined && this.#sums.has(itemId)) || keys.some((key) => this.#firstRows.has(key));
+    return (itemId !== undefined && this.#sums.has(itemId)) || keys.some((key) => this.#firstRows.has(markOf(key)));
   }
 
   /** Everything that is wrong with the next row. */
   look(row: NumberedRow): readonly ImportProblem[] {
     this.next = row.number + 1;
     const location = this.#location(row.location);
-    const found = 'problem' in location ? [location] : [];
+    const found = 'id' in location ? [] : [location];
     const problems = [...found, ...this.#lookAtItem(row)];
     this.problems += problems.length;
     return problems.map((problem) => ({ line: row.line, ...problem }));
   }
 
   #location(name: string): Location | Problem {
-    let location = this.#locations.get(name);
-    if (!location) {
-      location = this.#findLocation(name);
-      this.#locations.set(name, location);
-    }
-    return location;
+    const known = this.#locations.get(name);
+    if (known) return known;
+    const found = this.#findLocation(name);
+    // Only those that are there, and under their own names: of spellings and mistakes there is no end.
+    if ('id' in found) this.#locations.set(found.name, found);
+    return found;
   }
 
   #findLocation(name: string): Location | Problem {
@@ -114,9 +115,9 @@ export class ImportCheck {
   }
 
   /** Items are the same at all locations: who is limited to some says nothing of those that are not there. */
-  #mayDescribe({ item, about, quantity }: ImportRow, known: KnownItem | undefined): boolean {
+  #mayDescribe({ about, quantity }: ImportRow, known: KnownItem | undefined): boolean {
     if (this.scope === null || (isEmpty(about) && quantity > 0)) return true;
-    return known !== undefined && isVisible(this.#database, item, this.scope);
+    return known !== undefined && wasAt(this.#database, known.id, this.scope);
   }
 
   #lookAtNew(row: NumberedRow, key: string): readonly Problem[] {
@@ -131,7 +132,7 @@ export class ImportCheck {
       ...this.#lookAtCode('barcode', row, key),
       ...precisionProblems(row.quantity, facts.precision ?? 0, row.item),
       ...(row.about.lowAt === undefined ? [] : precisionProblems(row.about.lowAt, facts.precision ?? 0, row.item)),
-      ...this.#addUp(key, row, 0),
+      ...this.#addUp(markOf(key), row, 0),
     ];
   }
 
@@ -152,9 +153,10 @@ export class ImportCheck {
   }
 
   #firstRow(key: string, number: number): number {
-    const first = this.#firstRows.get(key);
+    const mark = markOf(key);
+    const first = this.#firstRows.get(mark);
     if (first !== undefined) return first;
-    this.#firstRows.set(key, number);
+    this.#firstRows.set(mark, number);
     return number;
   }
 
@@ -167,6 +169,13 @@ export class ImportCheck {
     const most = quantityMax.toLocaleString('en');
     return [{ problem: `An item may have at most ${most} in all locations.`, fix: 'Correct the quantity.' }];
   }
+}
+
+const markBytes = 32;
+
+/** What stands for a key in memory: of a long one its hash, so that a million rows take no more than their number says. */
+function markOf(key: string): string {
+  return key.length < markBytes ? key : Buffer.from(sha256(key)).toString('latin1');
 }
 
 const mayNotDescribe: Problem = {
@@ -206,16 +215,6 @@ function knownItem(database: Database, key: string): KnownItem | undefined {
      FROM item WHERE id = ?`,
     id,
   );
-}
-
-function isVisible(database: Database, name: string, scope: Scope): boolean {
-  try {
-    itemIdOf(database, name, scope);
-    return true;
-  } catch (error) {
-    if (error instanceof Failure) return false;
-    throw error;
-  }
 }
 
 const codes: ReadonlySet<string> = new Set(['sku', 'barcode', 'category']);

@@ -30,7 +30,7 @@ import { ImportRoll } from './import-roll.ts';
 import { deleteRows, insertRow, readRows } from './import-rows.ts';
 import type { Stock } from './stock.ts';
 
-/** Between two looks at the clock. */
+/** A statement for each row would cost more than the row. */
 const rowsAtOnce = 16;
 /** Who does not go on looking for so long has left. */
 const lookIdleMilliseconds = 5000;
@@ -159,13 +159,19 @@ export class Imports {
   /** Looks for one slice's time. */
   #lookAtSome(look: ImportCheck): readonly ImportProblem[] {
     const problems: ImportProblem[] = [];
-    const until = performance.now() + importSliceMilliseconds;
+    this.#lookedAt = performance.now();
+    const until = this.#lookedAt + importSliceMilliseconds;
     for (;;) {
       const rows = readRows(this.#database, look.importId, look.next, rowsAtOnce);
-      for (const row of rows) problems.push(...look.look(row));
-      look.isWhole = rows.length < rowsAtOnce;
-      this.#lookedAt = performance.now();
-      if (look.isWhole || this.#lookedAt > until) return problems;
+      const isEnd = rows.length < rowsAtOnce;
+      for (const row of rows) {
+        problems.push(...look.look(row));
+        // After each, because one with much to say takes as long as many others. The last few are not worth another turn.
+        this.#lookedAt = performance.now();
+        if (this.#lookedAt > until && !isEnd) return problems;
+      }
+      look.isWhole = isEnd;
+      if (isEnd) return problems;
     }
   }
 

@@ -158,12 +158,13 @@ export function itemIdOf(database: Database, name: string, scope: Scope): number
   throw unknownItem(database, name, scope);
 }
 
-/** What makes an item visible in a scope: a balance at one of its locations, be it 0. As `wasAt` in the file. */
+/** What makes an item visible in a scope: a balance at one of its locations, be it 0. */
 export function isVisible({ balances }: StockedItem, scope: Scope): boolean {
   return scope === null || scope.some((location) => balances.has(location));
 }
 
-function wasAt(database: Database, id: number, locations: readonly number[]): boolean {
+/** As `isVisible`, in the file. */
+export function wasAt(database: Database, id: number, locations: readonly number[]): boolean {
   const sql = 'SELECT 1 FROM balance WHERE item_id = ? AND location_id IN (SELECT value FROM json_each(?)) LIMIT 1';
   return database.get(sql, id, JSON.stringify(locations)) !== undefined;
 }
