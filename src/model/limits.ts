@@ -88,6 +88,10 @@ export const watchReadsPerRoundMax = 16;
 export const lineBytesMaxBeforeLogin = 4 * 1024;
 export const lineBytesMax = 64 * 1024;
 export const jsonDepthMax = 8;
+/** A page of an import has 1,000 rows of 12 members at most; a value costs up to 20 µs to make, where each has another key. */
+export const jsonValuesMax = 16_384;
+/** No more than seven are asked for, and whoever may not be counted by user may not cost more. */
+export const jsonValuesMaxBeforeLogin = 32;
 export const requestIdCharactersMax = 64;
 /** Logins and API tokens are named by 16 characters, and a refusal repeats the name that it does not know. */
 export const publicIdCharactersMax = 64;
@@ -96,6 +100,8 @@ export const publicIdCharactersMax = 64;
 export const requestsInFlightMax = 256;
 /** A page counts as one request for each so many rows: 256 long pages would be hundreds of megabytes. */
 export const rowsPerRequest = 16;
+/** A line counts as one request for each so many bytes: as much as its rows when it is a delivery. */
+export const bytesPerRequest = 1024;
 /**
  * So much of one user's requests is worked on at a time while others ask as well: half a millisecond of the store's time, and
  * more than a person or a scanner ever has in flight.
@@ -108,6 +114,8 @@ export const sharedWorkMax = 32;
 export const userWorkMax = 2048;
 /** Whoever asked so long ago at most is somebody who asks as well. */
 export const userWorkSharedMilliseconds = 1000;
+/** After a line that took longer to read, its user's next one waits for as long: so others have half of the time. */
+export const lineReadMillisecondsMax = 2;
 export const unreadReplyBytesMaxBeforeLogin = 16 * 1024;
 export const unreadReplyBytesMax = 1024 * 1024;
 export const unreadReplySecondsMax = 10;

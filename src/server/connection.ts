@@ -7,6 +7,8 @@ import {
   enrolmentSecondsMax,
   idleSecondsMax,
   importPageBytesMax,
+  jsonValuesMax,
+  jsonValuesMaxBeforeLogin,
   lineBytesMax,
   lineBytesMaxBeforeLogin,
   loginSecondsMax,
@@ -17,9 +19,10 @@ import {
   unreadReplySecondsMax,
 } from '../model/limits.ts';
 import { may } from '../model/user.ts';
-import { LineDecoder } from '../wire/frame.ts';
+import { LineDecoder, lineTooLong } from '../wire/frame.ts';
 import { formatReply, parseRequest, type Reply, type Request } from '../wire/message.ts';
 import { type Caller, dispatch, type Services, weightOf } from './dispatch.ts';
+import type { Turn } from './fair-share.ts';
 import type { Watches } from './watches.ts';
 
 /** A peer that does not close after our last word is cut off. */
@@ -41,6 +44,9 @@ export class Connection {
   readonly #since = performance.now();
   /** Requests without an answer, each by its weight. */
   #inFlight = 0;
+  /** A line waits for its user's turn; the decoder, which still holds it, is left alone until then. */
+  #isWaiting = false;
+  #isPumping = false;
   #outgoing = '';
   #ending: 'no' | 'drain' | 'yes' = 'no';
   /** What is said at the end of a drain. */
@@ -60,9 +66,6 @@ export class Connection {
     this.#caller = {
       ...peer,
       watch: (wish) => this.#watch(wish),
-      get isGone() {
-        return socket.destroyed;
-      },
     };
     this.#services = services;
     this.#watches = watches;
@@ -89,7 +92,7 @@ export class Connection {
   /** Whether this peer has been here for long enough to ask for something, and waits for nothing. */
   get isIdle(): boolean {
     const age = performance.now() - this.#since;
-    return age > silentPeerMillisecondsMax && this.#inFlight === 0 && !this.#caller.identity.isEnrolling;
+    return age > silentPeerMillisecondsMax && !this.#isBusy && !this.#caller.identity.isEnrolling;
   }
 
   /** The id of the user whose connection this is, so far as somebody has proven that. */
@@ -194,20 +197,29 @@ export class Connection {
     this.#pump();
   }
 
-  /** Takes as many lines as may be in flight. Not reading while lines wait is what bounds the decoder's buffer. */
   #pump(): void {
+    if (this.#isPumping) return; // A line whose turn came at once.
+    this.#isPumping = true;
+    this.#takeLines();
+    this.#isPumping = false;
+  }
+
+  /** Takes as many lines as may be in flight. Not reading while lines wait is what bounds the decoder's buffer. */
+  #takeLines(): void {
     while (this.#ending === 'no') {
-      if (this.#inFlight >= this.#inFlightMax || this.#socket.writableLength > this.#unreadMax) {
+      const isFull = this.#inFlight >= this.#inFlightMax || this.#socket.writableLength > this.#unreadMax;
+      if (this.#isWaiting || isFull) {
         this.#socket.pause();
         return;
       }
-      const request = this.#nextRequest();
-      if (!request) {
+      const line = this.#nextLine();
+      if (line) {
+        this.#ask(line);
+      } else if (this.#ending === 'no') {
         if (this.#isHalfClosed && this.#inFlight === 0) this.#end();
         else this.#socket.resume();
         return;
       }
-      this.#answer(request);
     }
     if (this.#ending === 'drain' && this.#lastWord && this.#inFlight === 0) this.refuse(this.#lastWord);
   }
@@ -220,25 +232,53 @@ export class Connection {
     this.#pump();
   }
 
-  #nextRequest(): Request | undefined {
+  #nextLine(): Uint8Array | undefined {
     try {
-      const line = this.#decoder.next(this.#lineMax);
-      const request = line && parseRequest(line);
-      if (!line || line.length <= lineBytesMax || request?.method === importPage.name) return request;
-      throw new Failure('bad-frame', `A line may be at most ${lineBytesMax} bytes.`);
+      return this.#decoder.next(this.#lineMax);
     } catch (error) {
-      // Where one line ends and the next begins is no longer certain, so there is nothing to go on with.
-      if (error instanceof Failure) this.refuse(error);
-      else throw error;
-      return undefined;
+      return this.#refuseLine(error);
     }
   }
 
-  #answer(request: Request): void {
-    const weight = weightOf(request);
+  /** Strangers have no share: they are few, and ask for one small thing at a time. */
+  #ask(line: Uint8Array): void {
+    const { userId } = this.#caller.identity;
+    const { shares } = this.#services;
+    this.#isWaiting = true;
+    if (userId === undefined) this.#read(line, () => undefined)?.start();
+    else shares.ask(userId, () => this.#read(line, (weight) => shares.end(userId, weight)));
+  }
+
+  /** What was not begun when its connection ended is not done: it may not be allowed any more, and nobody reads the reply. */
+  #read(line: Uint8Array, done: (weight: number) => void): Turn | undefined {
+    if (!this.#isOpen) return undefined;
+    try {
+      const request = parseRequest(line, this.isLoggedIn ? jsonValuesMax : jsonValuesMaxBeforeLogin);
+      if (line.length > lineBytesMax && request.method !== importPage.name) throw lineTooLong(lineBytesMax);
+      const weight = weightOf(request, line.length);
+      const start = () => {
+        this.#isWaiting = false;
+        if (!this.#isOpen) return done(weight);
+        this.#answer(request, weight, done);
+        this.#pump();
+      };
+      return { weight, start };
+    } catch (error) {
+      return this.#refuseLine(error);
+    }
+  }
+
+  /** Where one line ends and the next begins is no longer certain, so there is nothing to go on with. */
+  #refuseLine(error: unknown): undefined {
+    if (!(error instanceof Failure)) throw error;
+    this.refuse(error);
+  }
+
+  #answer(request: Request, weight: number, done: (weight: number) => void): void {
     this.#inFlight += weight;
     void dispatch(request, this.#caller, this.#services).then((reply) => {
       this.#inFlight -= weight;
+      done(weight);
       this.#send(reply);
       if (request.method === importBegin.name && 'result' in reply) this.#hasBegunImport = true;
       this.#setDeadline();
@@ -311,7 +351,7 @@ export class Connection {
   }
 
   #late(): void {
-    if (this.#inFlight > 0 || this.#endWatch) {
+    if (this.#isBusy || this.#endWatch) {
       this.#deadline?.refresh();
       return;
     }
@@ -325,6 +365,14 @@ export class Connection {
     clearTimeout(this.#unreadSince);
     this.#ending = 'yes';
     this.#caller.identity.close();
+  }
+
+  get #isBusy(): boolean {
+    return this.#inFlight > 0 || this.#isWaiting;
+  }
+
+  get #isOpen(): boolean {
+    return this.#ending === 'no' && !this.#socket.destroyed;
   }
 
   get #inFlightMax(): number {

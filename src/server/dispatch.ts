@@ -8,7 +8,7 @@ import { importPage } from '../command/import/page.ts';
 import { commands, findCommand } from '../command/index.ts';
 import { closest } from '../model/closest.ts';
 import { Failure } from '../model/failure.ts';
-import { pageRowsDefault, pageRowsMax, requestsInFlightMax, rowsPerRequest } from '../model/limits.ts';
+import { bytesPerRequest, pageRowsDefault, pageRowsMax, requestsInFlightMax, rowsPerRequest } from '../model/limits.ts';
 import { assertMay } from '../model/user.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import type { Store } from '../store/store.ts';
@@ -36,8 +36,6 @@ export interface Caller {
   readonly identity: Identity;
   /** IP address. */
   readonly source: string;
-  /** Nobody is there any more to read a reply: what was not begun need not be done. */
-  readonly isGone: boolean;
   /** As in `Call`. */
   readonly watch: Call['watch'];
 }
@@ -50,33 +48,11 @@ export interface Caller {
 export async function dispatch(request: Request, caller: Caller, services: Services): Promise<Reply> {
   const command = findCommand(request.method);
   const { metrics } = services;
-  if (!metrics) return answerInTurn(command, request, caller, services);
+  if (!metrics) return answer(command, request, caller, services);
   const since = performance.now();
-  const reply = await answerInTurn(command, request, caller, services);
+  const reply = await answer(command, request, caller, services);
   const outcome = 'failure' in reply ? reply.failure.code : 'ok';
   metrics.answered(command?.name, outcome, (performance.now() - since) / 1000);
-  return reply;
-}
-
-/** Whoever has waited for their turn is judged by what holds then. */
-async function answerInTurn(
-  command: Command | undefined,
-  request: Request,
-  caller: Caller,
-  services: Services,
-): Promise<Reply> {
-  const { userId } = caller.identity;
-  if (userId === undefined) return answer(command, request, caller, services);
-  const { shares } = services;
-  const weight = weightOf(request);
-  const turn = shares.begin(userId, weight);
-  if (turn) await turn;
-  if (turn && caller.isGone) {
-    shares.end(userId, weight);
-    return { id: request.id, failure: new Failure('going-away', 'Whoever asked has gone.') }; // Nobody reads it.
-  }
-  const reply = await answer(command, request, caller, services);
-  shares.end(userId, weight);
   return reply;
 }
 
@@ -104,16 +80,23 @@ async function answer(
   }
 }
 
-/** How many of the requests that may be in flight this one counts for: its rows wait in memory until they are read. */
-export function weightOf({ method, params }: Request): number {
-  const { items, limit, lines } = params;
+/**
+ * How many of the requests that may be in flight this one counts for: its rows, and those of the page that it asks for,
+ * wait in memory until they are read.
+ */
+export function weightOf({ method, params }: Request, lineBytes: number): number {
   // Nothing is read behind a page, which may be as long as 16 other lines together.
   if (method === importPage.name) return requestsInFlightMax;
-  if (Array.isArray(lines)) return Math.max(1, Math.ceil(lines.length / rowsPerRequest));
-  if (findCommand(method)?.permission !== 'stock:read') return 1;
+  const rows = rowsOf(method, params);
+  return Math.max(1, Math.ceil(rows / rowsPerRequest), Math.ceil(lineBytes / bytesPerRequest));
+}
+
+function rowsOf(method: string, { items, limit, lines }: Request['params']): number {
+  if (Array.isArray(lines)) return lines.length;
+  const permission = findCommand(method)?.permission;
+  if (permission !== 'stock:read' && permission !== 'audit:read') return 0;
   const asked = Array.isArray(items) ? items.length : pageRowsMax;
-  const rows = Math.min(asked, typeof limit === 'number' ? limit : pageRowsDefault, pageRowsMax);
-  return Math.max(1, Math.ceil(rows / rowsPerRequest));
+  return Math.min(asked, typeof limit === 'number' ? limit : pageRowsDefault, pageRowsMax);
 }
 
 async function pass(command: Command, request: Request, caller: Caller, services: Services): Promise<unknown> {

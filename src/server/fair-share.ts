@@ -1,9 +1,16 @@
-import { sharedWorkMax, userWorkMax, userWorkSharedMilliseconds } from '../model/limits.ts';
+import { lineReadMillisecondsMax, sharedWorkMax, userWorkMax, userWorkSharedMilliseconds } from '../model/limits.ts';
 
-/** A request that waits for its user's turn. */
-interface Waiting {
+/** A request that was read: it is begun when there is room for it. */
+export interface Turn {
   readonly weight: number;
   readonly start: () => void;
+}
+
+/** A line that waits to be read, or to be begun. */
+interface Waiting {
+  /** Undefined when there is nothing to begin: nobody waits for it any more, or it is no request. */
+  readonly read: () => Turn | undefined;
+  turn: Turn | undefined;
   next: Waiting | undefined;
 }
 
@@ -13,8 +20,11 @@ interface Work {
   begun: number;
   /** The weight of what was done in this turn of the event loop. */
   done: number;
+  /** The first alone may have been read already: what waits is bytes, which are a twentieth of what they say. */
   first: Waiting | undefined;
   last: Waiting | undefined;
+  /** Reading took long: others have as long now. */
+  isResting: boolean;
 }
 
 /** Who asked, and when last. */
@@ -25,8 +35,8 @@ interface Asker {
 
 /**
  * Lets nobody keep others waiting by asking for a lot: while somebody else asks as well, so much of each user's requests
- * is being worked on at a time, over however many connections; the rest waits here, in the order in which it came. Who
- * is alone may use everything.
+ * is being worked on at a time, over however many connections; the rest waits here unread, in the order in which it came.
+ * Who is alone may use everything.
  */
 export class FairShare {
   readonly #works = new Map<number, Work>();
@@ -35,19 +45,19 @@ export class FairShare {
   #before = this.#latest;
   #settling: NodeJS.Immediate | undefined;
 
-  /** Undefined when a request of this weight may begin at once; otherwise it may when the promise resolves. */
-  begin(userId: number, weight: number): Promise<void> | undefined {
+  /** Has a line read, and begun, when its turn has come, which may be at once. */
+  ask(userId: number, read: Waiting['read']): void {
     this.#note(userId);
     let work = this.#works.get(userId);
     if (!work) {
-      work = { begun: 0, done: 0, first: undefined, last: undefined };
+      work = { begun: 0, done: 0, first: undefined, last: undefined, isResting: false };
       this.#works.set(userId, work);
     }
-    if (!work.first && fits(work, weight, this.#workMax(userId))) {
-      work.begun += weight;
-      return undefined;
-    }
-    return wait(work, weight);
+    const waiting: Waiting = { read, turn: undefined, next: undefined };
+    if (work.first && work.last) work.last.next = waiting;
+    else work.first = waiting;
+    work.last = waiting;
+    if (work.first === waiting) this.#proceed(userId, work);
   }
 
   /** A request that was begun has its reply. What waits for that is begun in the next turn: others are read before. */
@@ -78,28 +88,42 @@ export class FairShare {
     for (const [userId, work] of this.#works) {
       work.begun -= work.done;
       work.done = 0;
-      const max = this.#workMax(userId);
-      while (work.first && fits(work, work.first.weight, max)) {
-        const { weight, start, next } = work.first;
-        work.first = next;
-        work.begun += weight;
-        start();
-      }
-      if (work.begun === 0) this.#works.delete(userId);
+      this.#proceed(userId, work);
     }
+  }
+
+  /** Begins what there is room for. What is begun may ask for more in the same breath. */
+  #proceed(userId: number, work: Work): void {
+    const max = this.#workMax(userId);
+    while (work.first) {
+      const { first } = work;
+      if (!first.turn && work.isResting) return;
+      first.turn ??= this.#read(userId, work, first);
+      if (first.turn && !fits(work, first.turn.weight, max)) return;
+      work.first = first.next;
+      if (!first.turn) continue;
+      work.begun += first.turn.weight;
+      first.turn.start();
+    }
+    if (work.begun === 0 && !work.isResting) this.#works.delete(userId);
+  }
+
+  #read(userId: number, work: Work, { read }: Waiting): Turn | undefined {
+    const since = performance.now();
+    const turn = read();
+    const milliseconds = performance.now() - since;
+    if (milliseconds > lineReadMillisecondsMax) {
+      work.isResting = true;
+      setTimeout(() => {
+        work.isResting = false;
+        this.#proceed(userId, work);
+      }, milliseconds);
+    }
+    return turn;
   }
 }
 
 /** What is larger than any share is worked on alone. */
 function fits({ begun }: Work, weight: number, max: number): boolean {
   return begun === 0 || begun + weight <= max;
-}
-
-function wait(work: Work, weight: number): Promise<void> {
-  return new Promise((start) => {
-    const waiting: Waiting = { weight, start, next: undefined };
-    if (work.first && work.last) work.last.next = waiting;
-    else work.first = waiting;
-    work.last = waiting;
-  });
 }

@@ -3,6 +3,11 @@ import { Failure } from '../model/failure.ts';
 const newline = 0x0a;
 const nothing = new Uint8Array(0);
 
+/** What is said of a longer line. */
+export function lineTooLong(bytesMax: number): Failure {
+  return new Failure('bad-frame', `A line may be at most ${bytesMax} bytes.`);
+}
+
 /**
  * Cuts a stream of bytes into lines. Holds one buffer, which its owner bounds by not pushing while lines wait; never
  * looks at a byte twice; gives the same lines for any cutting of the same bytes.
@@ -45,7 +50,7 @@ export class LineDecoder {
   next(bytesMax: number): Uint8Array | undefined {
     const found = this.#buffer.subarray(this.#scanned, this.#end).indexOf(newline);
     const lineEnd = found === -1 ? this.#end : this.#scanned + found;
-    if (lineEnd - this.#start > bytesMax) throw new Failure('bad-frame', `A line may be at most ${bytesMax} bytes.`);
+    if (lineEnd - this.#start > bytesMax) throw lineTooLong(bytesMax);
     if (found === -1) {
       this.#scanned = this.#end;
       // An idle connection keeps no chunk alive.

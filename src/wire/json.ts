@@ -12,12 +12,13 @@ function refuse(why: string): never {
 
 /**
  * The value of a line of JSON. Refuses with `bad-frame` what JSON.parse lets through but two readers could understand
- * differently or choke on: invalid UTF-8, a BOM, duplicate keys, `__proto__`, deep nesting.
+ * differently or choke on: invalid UTF-8, a BOM, duplicate keys, `__proto__`, deep nesting, and more than `valuesMax`
+ * values, because each takes twenty times as much memory as its three bytes.
  *
  * V8 may take an escaped key for one that begins with a backslash and that anybody sent before (nodejs/node#63785). No
  * key of the protocol has a backslash, so such a line is refused, here or by its schema, and never understood wrongly.
  */
-export function parseJson(line: Uint8Array): unknown {
+export function parseJson(line: Uint8Array, valuesMax = Number.POSITIVE_INFINITY): unknown {
   let text: string;
   try {
     text = decoder.decode(line);
@@ -25,7 +26,7 @@ export function parseJson(line: Uint8Array): unknown {
     refuse('it is not valid UTF-8');
   }
   if (text.charCodeAt(0) === 0xfeff) refuse('it begins with a byte order mark');
-  const written = countKeys(text);
+  const written = countKeys(text, valuesMax);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -39,6 +40,7 @@ export function parseJson(line: Uint8Array): unknown {
 const quote = 0x22;
 const backslash = 0x5c;
 const colon = 0x3a;
+const comma = 0x2c;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
 const openBrace = 0x7b;
@@ -47,10 +49,12 @@ const closeBrace = 0x7d;
 /**
  * How many keys the text writes: in JSON every colon outside a string stands behind one. JSON.parse keeps only the
  * last of two equal keys, so a difference to the keys of its value is a duplicate. Depth is judged here, before the
- * parser would recurse.
+ * parser would recurse, and so is the number of values, before it would make them: a value stands at the beginning,
+ * behind a comma, or behind a bracket.
  */
-function countKeys(text: string): number {
+function countKeys(text: string, valuesMax: number): number {
   let keys = 0;
+  let values = 1;
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
@@ -62,8 +66,12 @@ function countKeys(text: string): number {
       case colon:
         keys++;
         break;
+      case comma:
+        values++;
+        break;
       case openBrace:
       case openBracket:
+        values++;
         if (++depth > jsonDepthMax) refuse(`it is nested more than ${jsonDepthMax} deep`);
         break;
       case closeBrace:
@@ -72,6 +80,7 @@ function countKeys(text: string): number {
         break;
     }
   }
+  if (values > valuesMax) refuse(`it has more than ${valuesMax} values`);
   return keys;
 }
 

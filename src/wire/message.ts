@@ -1,5 +1,5 @@
 import { Failure, type FailureDetails, failures, parseFailureCode, type RefusalReason } from '../model/failure.ts';
-import { requestIdCharactersMax } from '../model/limits.ts';
+import { jsonValuesMax, requestIdCharactersMax } from '../model/limits.ts';
 import { makePrintable, printable } from '../model/printable.ts';
 import { parseJson } from './json.ts';
 
@@ -41,8 +41,8 @@ function refuse(why: string): never {
 }
 
 /** The request in a line. Throws `bad-frame` (not JSON as we allow it) or `bad-request` (not a request). */
-export function parseRequest(line: Uint8Array): Request {
-  const value = parseJson(line);
+export function parseRequest(line: Uint8Array, valuesMax = jsonValuesMax): Request {
+  const value = parseJson(line, valuesMax);
   if (Array.isArray(value)) refuse('an array is not one; write several lines instead');
   if (!isObject(value)) refuse('this is not an object');
   const { jsonrpc, id, method, params = {} } = value;

@@ -7,28 +7,29 @@ import { enrollAdministrator, enrollUser, line, openAs, WireClient } from '../su
 
 const [flooder, other] = [1, 2];
 
-/** Begins that many requests of weight 1 and tells how many may be worked on at once. */
-function beginMany(shares: FairShare, userId: number, count: number): number {
-  return Array.from({ length: count }, () => shares.begin(userId, 1)).filter((turn) => !turn).length;
+/** Asks for many things of weight 1 and tells how many were begun at once. */
+function askMany(shares: FairShare, userId: number, count: number): number {
+  let begun = 0;
+  for (let at = 0; at < count; at++) shares.ask(userId, () => ({ weight: 1, start: () => void begun++ }));
+  return begun;
 }
+
+const turnOfLoop = () => new Promise((resolve) => setImmediate(resolve));
 
 test('whoever is alone may use as much as the store commits at once; who is not, a share', () => {
   const shares = new FairShare();
-  expect(beginMany(shares, flooder, userWorkMax + 10)).toBe(userWorkMax);
-  expect(beginMany(shares, other, 1000)).toBe(sharedWorkMax);
-  expect(beginMany(shares, flooder, 10)).toBe(0);
+  expect(askMany(shares, flooder, userWorkMax + 10)).toBe(userWorkMax);
+  expect(askMany(shares, other, 1000)).toBe(sharedWorkMax);
+  expect(askMany(shares, flooder, 10)).toBe(0);
 });
 
 test('what waits is begun in its order, when as much was answered, and the largest requests are worked on alone', async () => {
   const shares = new FairShare();
-  shares.begin(other, 1);
+  askMany(shares, other, 1);
   const begun: string[] = [];
   const ask = (name: string, weight: number) => {
-    const turn = shares.begin(flooder, weight);
-    if (turn) void turn.then(() => begun.push(name));
-    else begun.push(name);
+    shares.ask(flooder, () => ({ weight, start: () => void begun.push(name) }));
   };
-  const turnOfLoop = () => new Promise((resolve) => setImmediate(resolve));
   ask('huge', 2 * sharedWorkMax);
   ask('small', 1);
   ask('huge, too', 2 * sharedWorkMax);
@@ -43,6 +44,43 @@ test('what waits is begun in its order, when as much was answered, and the large
   shares.end(flooder, 2 * sharedWorkMax);
   await turnOfLoop();
   expect(begun).toEqual(['huge', 'small', 'huge, too', 'last']);
+});
+
+test('of what waits only the first is read, and what comes to nothing holds nobody up', async () => {
+  const shares = new FairShare();
+  askMany(shares, other, 1);
+  askMany(shares, flooder, sharedWorkMax);
+  const read: number[] = [];
+  const begun: number[] = [];
+  for (let at = 0; at < 100; at++) {
+    shares.ask(flooder, () => {
+      read.push(at);
+      return at % 2 === 0 ? undefined : { weight: sharedWorkMax, start: () => void begun.push(at) };
+    });
+  }
+  expect(read).toEqual([0, 1]);
+  shares.end(flooder, sharedWorkMax);
+  await turnOfLoop();
+  expect([read, begun]).toEqual([[0, 1, 2, 3], [1]]);
+});
+
+test('whose line takes long to read has the next one read after as long', async () => {
+  const shares = new FairShare();
+  const read: string[] = [];
+  const ask = (userId: number, name: string, milliseconds: number) => {
+    shares.ask(userId, () => {
+      const since = performance.now();
+      while (performance.now() - since < milliseconds);
+      read.push(name);
+      return { weight: 1, start: () => shares.end(userId, 1) };
+    });
+  };
+  ask(flooder, 'long', 100);
+  ask(flooder, 'next', 0);
+  await turnOfLoop();
+  ask(other, 'of somebody else', 0);
+  expect(read).toEqual(['long', 'of somebody else']);
+  await expect.poll(() => read).toEqual(['long', 'of somebody else', 'next']);
 });
 
 test('one user who floods from 8 connections is not served before whoever asks for one thing', async () => {

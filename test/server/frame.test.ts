@@ -168,6 +168,13 @@ describe('lengths', () => {
     ]);
   });
 
+  test('a stranger writes no more values than a login has need of', async () => {
+    const client = await WireClient.open(server());
+    const asked = await client.ask('login', { user: 'nobody', password: 'x', device: 'x' });
+    expect(asked).toMatchObject({ error: { data: { code: 'login-failed' } } });
+    await expectClosed(client, inParams(`{"x":[${'{},'.repeat(32)}0]}`), 'bad-frame', -32700);
+  });
+
   test('a line that arrives a byte at a time is the same line', async () => {
     const client = await WireClient.open(server());
     for (const byte of `${ping}\n`) {
