@@ -186,7 +186,17 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
       },
       rollImports: () => imports.wake(),
     };
-    const services = { store, auth, identify, log, shares: new FairShare(), audit, server, metrics };
+    const services = {
+      store,
+      auth,
+      identify,
+      log,
+      shares: new FairShare(),
+      longLines: new FairShare(),
+      audit,
+      server,
+      metrics,
+    };
     let ops: OpsServer | undefined;
     opened.defer(() => ops?.close()); // After the drain, which is to be seen there.
     const listener = await Listener.open({ ...config.listen, credentials: certificates.current }, services);

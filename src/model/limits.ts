@@ -87,6 +87,8 @@ export const watchReadsPerRoundMax = 16;
 /** Before login a line carries at most a token or a password; strangers get no more room than that. */
 export const lineBytesMaxBeforeLogin = 4 * 1024;
 export const lineBytesMax = 64 * 1024;
+/** A page of an import takes no longer over a telephone line; whoever needs more only occupies memory. */
+export const lineSecondsMax = 30;
 export const jsonDepthMax = 8;
 /** A page of an import has 1,000 rows of 12 members at most; a value costs up to 20 µs to make, where each has another key. */
 export const jsonValuesMax = 16_384;
@@ -135,6 +137,8 @@ export const halfOpenPeersPerAddressMax = 8;
 export const halfOpenPeersHardMax = 1024;
 export const connectionsBeforeLoginMax = 256;
 export const connectionsMax = 10_000;
+/** All scanners of a large warehouse under one API token; each may have a line of 64 KiB here that is not at its end. */
+export const connectionsPerUserMax = 1000;
 export const failedLoginsPerConnectionMax = 3;
 
 /** What is in flight at a shutdown is finished within this time, or given up unacknowledged. */

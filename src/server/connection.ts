@@ -11,6 +11,7 @@ import {
   jsonValuesMaxBeforeLogin,
   lineBytesMax,
   lineBytesMaxBeforeLogin,
+  lineSecondsMax,
   loginSecondsMax,
   requestsInFlightMax,
   silentPeerMillisecondsMax,
@@ -44,7 +45,7 @@ export class Connection {
   readonly #since = performance.now();
   /** Requests without an answer, each by its weight. */
   #inFlight = 0;
-  /** A line waits for its user's turn; the decoder, which still holds it, is left alone until then. */
+  /** A line waits for its user's turn, or to get long; the decoder, which still holds it, is left alone until then. */
   #isWaiting = false;
   #isPumping = false;
   #outgoing = '';
@@ -54,6 +55,10 @@ export class Connection {
   /** The peer will ask no more, and still reads: `printf … | openssl s_client` does. */
   #isHalfClosed = false;
   #hasBegunImport = false;
+  /** Lets another connection of this user have a long line; there while this one has one. */
+  #endLongLine: (() => void) | undefined;
+  /** By when a line that has begun must be there. */
+  #lineDeadline: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #deadlineSeconds = 0;
   #unreadSince: NodeJS.Timeout | undefined;
@@ -95,9 +100,9 @@ export class Connection {
     return age > silentPeerMillisecondsMax && !this.#isBusy && !this.#caller.identity.isEnrolling;
   }
 
-  /** The id of the user whose connection this is, so far as somebody has proven that. */
+  /** The id of the user whose connection this is, so far as somebody has proven that, and for as long as it is to stay. */
   get userId(): number | undefined {
-    return this.#caller.identity.userId;
+    return this.#ending === 'no' ? this.#caller.identity.userId : undefined;
   }
 
   /** IP address. */
@@ -209,19 +214,61 @@ export class Connection {
     while (this.#ending === 'no') {
       const isFull = this.#inFlight >= this.#inFlightMax || this.#socket.writableLength > this.#unreadMax;
       if (this.#isWaiting || isFull) {
+        this.#forgetLineDeadline();
         this.#socket.pause();
         return;
       }
+      if (this.#decoder.held <= lineBytesMax) this.#forgetLongLine();
+      else if (this.#mayBeginLongLine) this.#beginLongLine();
+      if (this.#isWaiting) continue;
       const line = this.#nextLine();
       if (line) {
+        this.#forgetLineDeadline();
         this.#ask(line);
       } else if (this.#ending === 'no') {
         if (this.#isHalfClosed && this.#inFlight === 0) this.#end();
-        else this.#socket.resume();
+        else this.#awaitRest();
         return;
       }
     }
     if (this.#ending === 'drain' && this.#lastWord && this.#inFlight === 0) this.refuse(this.#lastWord);
+  }
+
+  #awaitRest(): void {
+    this.#socket.resume();
+    if (this.#decoder.held === 0) return;
+    this.#lineDeadline ??= setTimeout(() => {
+      const why = `A line was not there within ${lineSecondsMax} s of its beginning.`;
+      this.refuse(new Failure('going-away', why, { hint: 'Connect again.' }));
+    }, lineSecondsMax * 1000);
+  }
+
+  #forgetLineDeadline(): void {
+    clearTimeout(this.#lineDeadline);
+    this.#lineDeadline = undefined;
+  }
+
+  /** One of each user's at a time, so that their memory does not grow with the connections that have begun an import. */
+  #beginLongLine(): void {
+    const { userId } = this.#caller.identity;
+    if (userId === undefined) return;
+    const { longLines } = this.#services;
+    const weight = importPageBytesMax; // More than any share, so that it is alone.
+    this.#isWaiting = true;
+    longLines.ask(userId, () => {
+      const start = () => {
+        this.#isWaiting = false;
+        this.#endLongLine = () => longLines.end(userId, weight);
+        if (this.#isOpen) this.#pump();
+        else this.#forgetLongLine();
+      };
+      return this.#isOpen ? { weight, start } : undefined;
+    });
+  }
+
+  #forgetLongLine(): void {
+    this.#endLongLine?.();
+    this.#endLongLine = undefined;
   }
 
   #finish(lastWord: Failure): void {
@@ -363,6 +410,8 @@ export class Connection {
     this.#endWatch?.();
     clearTimeout(this.#deadline);
     clearTimeout(this.#unreadSince);
+    this.#forgetLineDeadline();
+    this.#forgetLongLine();
     this.#ending = 'yes';
     this.#caller.identity.close();
   }
@@ -379,12 +428,16 @@ export class Connection {
     return this.isLoggedIn ? requestsInFlightMax : 1;
   }
 
-  /** Long lines are for who may import, and has begun to; that is asked only when so much has come that it matters. */
   get #lineMax(): number {
     if (!this.isLoggedIn) return lineBytesMaxBeforeLogin;
-    if (!this.#hasBegunImport || this.#decoder.held <= lineBytesMax) return lineBytesMax;
+    return this.#endLongLine ? importPageBytesMax : lineBytesMax;
+  }
+
+  /** Long lines are for who may import, and has begun to; that is asked only when so much has come that it matters. */
+  get #mayBeginLongLine(): boolean {
+    if (!this.#hasBegunImport || this.#endLongLine) return false;
     const principal = this.#caller.identity.known();
-    return principal && may(principal, 'stock:import') ? importPageBytesMax : lineBytesMax;
+    return principal !== undefined && may(principal, 'stock:import');
   }
 
   get #unreadMax(): number {

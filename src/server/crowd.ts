@@ -1,4 +1,4 @@
-import { connectionsBeforeLoginMax, connectionsMax } from '../model/limits.ts';
+import { connectionsBeforeLoginMax, connectionsMax, connectionsPerUserMax } from '../model/limits.ts';
 
 /** What is looked at of a connection when there are too many. */
 export interface Member {
@@ -13,15 +13,18 @@ export interface Member {
 /**
  * Who has to go when there are too many, the first to come first; undefined when there is room. Among strangers it is one
  * who does nothing, because whoever means to log in does so at once; among users one of whoever has most. Were it always
- * the newcomer, a crowd that says nothing, or one user, would keep everybody else out.
+ * the newcomer, a crowd that says nothing, or one user, would keep everybody else out. Whoever has more than any user may
+ * have loses a connection whatever it does.
  */
 export function chooseVictim<T extends Member>(all: ReadonlySet<T>, newcomer: T): T | undefined {
   if (all.size <= connectionsBeforeLoginMax) return undefined;
   const members = [...all];
   const strangers = members.filter(({ isStranger }) => isStranger);
   const tooManyStrangers = strangers.length > connectionsBeforeLoginMax;
+  const busiest = ofBusiestUser(members);
+  if (busiest.length > connectionsPerUserMax) return busiest.find(({ isIdle }) => isIdle) ?? busiest[0];
   if (!tooManyStrangers && members.length <= connectionsMax) return undefined;
-  const crowd = tooManyStrangers ? strangers : ofBusiestUser(members);
+  const crowd = tooManyStrangers ? strangers : busiest;
   return crowd.find(({ isIdle }) => isIdle) ?? newcomer;
 }
 

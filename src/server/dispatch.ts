@@ -26,6 +26,8 @@ export interface Services {
   readonly server: ServerFacts;
   readonly log: Logger;
   readonly shares: FairShare;
+  /** Whose line may be longer than others, one of each user's. */
+  readonly longLines: FairShare;
   readonly audit: AuditLog;
   /** Absent: nobody asks for any (ops.port). */
   readonly metrics: Metrics | undefined;

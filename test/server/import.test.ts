@@ -53,6 +53,37 @@ test('no other command may have a longer line, and nobody else', async () => {
   await idle.closed;
 });
 
+/** A connection that has begun an import, and a page of that as long as it may be. */
+async function importer(): Promise<{ client: WireClient; page: string }> {
+  const client = await administrator();
+  const begun = await client.ask('import.begin', { digest: digest(), rows: 10 });
+  return { client, page: pageOf(begun?.result?.['import'], 10, 1024 * 1024) };
+}
+
+test('of one user one long line at a time is read on, and the next when that is there or its connection gone', async () => {
+  const [slow, next, leaving] = await Promise.all([importer(), importer(), importer()]);
+  const other = await administrator();
+  /** What the machine has of it has been read, as far as it will be, once others were answered a few times. */
+  const write = async ({ client }: { client: WireClient }, bytes: string) => {
+    await new Promise((resolve) => client.socket.write(bytes, resolve));
+    for (let times = 0; times < 10; times++) expect(await other.ask('ping')).toHaveProperty('result');
+  };
+  await write(slow, slow.page.slice(0, 100_000));
+  await write(leaving, leaving.page.slice(0, 100_000));
+  next.client.write(next.page);
+  for (let times = 0; times < 10; times++) expect(await other.ask('ping')).toHaveProperty('result');
+  const answered: string[] = [];
+  const replies = [
+    slow.client.reply().then((reply) => answered.push(`slow ${reply?.result?.['rows']}`)),
+    next.client.reply().then((reply) => answered.push(`next ${reply?.result?.['rows']}`)),
+  ];
+  leaving.client.socket.destroy();
+  expect(await other.ask('ping')).toHaveProperty('result');
+  slow.client.write(slow.page.slice(100_000));
+  await Promise.all(replies);
+  expect(answered).toEqual(['slow 10', 'next 10']);
+});
+
 test('an import goes from socket to ledger, and its answer may be asked for again', async () => {
   const client = await administrator();
   const begun = await client.ask('import.begin', { name: 'x\u001b[2J.csv', digest: digest(), rows: 2 });
