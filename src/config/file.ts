@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { getLocation, getNodeValue, type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser';
 import { closest } from '../model/closest.ts';
-import { formatGot, type Problem, type Saying } from './problem.ts';
+import { printable } from '../model/printable.ts';
+import { formatGot, hideSecrets, type Problem, type Saying } from './problem.ts';
 import { isSetting, type SchemaNode, serverSchema, serverSettings } from './server-schema.ts';
 import { judge } from './setting.ts';
 
@@ -90,7 +91,7 @@ function* entriesOf(node: Node, key: string, schema: SchemaNode): Generator<Entr
   for (const { children: [nameNode, child] = [] } of node.children ?? []) {
     if (!nameNode || !child) continue; // A syntax error, reported as such.
     const name = String(nameNode.value);
-    const inner = `${key && `${key}.`}${/^[\w$-]+$/.test(name) ? name : JSON.stringify(name)}`;
+    const inner = `${key && `${key}.`}${/^[\w$-]+$/.test(name) ? name : JSON.stringify(hideSecrets(name))}`;
     const named = { key: inner, offset: nameNode.offset, value: getNodeValue(child) };
     if (names.has(name)) yield { ...named, saying: ['is written twice', 'keep one of the two'] };
     names.add(name);
@@ -122,12 +123,10 @@ const syntax: Readonly<Record<string, Saying>> = {
   UnexpectedEndOfComment: ['the comment has no end', 'write */ at its end'],
 };
 
-function syntaxProblem(text: string, { error, offset, length }: ParseError): Omit<Problem, 'where'> {
+/** Shows one character: what is cut wrongly may be a part of anything, also of a URL with a secret in it. */
+function syntaxProblem(text: string, { error, offset }: ParseError): Omit<Problem, 'where'> {
   const [problem, fix] = syntax[printParseErrorCode(error)] ?? ['is not JSON', 'correct it'];
   const path = getLocation(text, offset).path.filter((part) => part !== '');
-  const got = text
-    .slice(offset, offset + length)
-    .trim()
-    .slice(0, 60);
-  return { key: path.join('.') || 'file', problem, got: got || 'the end of the file', fix };
+  const [got = 'the end of the file'] = text.slice(offset).trimStart();
+  return { key: hideSecrets(path.join('.')) || 'file', problem, got: printable(got), fix };
 }

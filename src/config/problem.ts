@@ -33,11 +33,17 @@ export class ConfigError extends Error {
   }
 }
 
-/** What follows the host of a URL, and what precedes it, may be somebody's secret; messages end up in logs. */
-function hideSecrets(text: string): string {
-  return text.replace(/:\/\/([^/?#\\]*@)?([^/?#\\]*)([\s\S]*)$/, (_, user, host: string, rest: string) => {
-    return `://${user ? '...@' : ''}${host}${rest.length > 1 ? `${rest[0]}...` : rest}`;
-  });
+/**
+ * What follows the host of a URL, and what precedes it, may be somebody's secret; messages end up in logs. Of a URL that
+ * is so misspelt that its host is not certain, nothing is left.
+ */
+export function hideSecrets(text: string): string {
+  return text
+    .replace(/:\/\/([^/?#\\]*@)?([\w.:[\]-]*)([\s\S]*)$/, (_, user, host: string, rest: string) => {
+      return `://${user ? '...@' : ''}${host}${rest.length > 1 ? `${rest[0]}...` : rest}`;
+    })
+    .replace(/(https?)(?!:\/\/)\W[\s\S]*$/i, '$1...')
+    .replace(/^([\w-]+\.[\w.:-]+[/?#\\])[\s\S]+$/, '$1...'); // Without https:// it is a host all the same.
 }
 
 /** A value as a message shows it: short, on one line, no URL's secrets in it. */

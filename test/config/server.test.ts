@@ -188,6 +188,33 @@ describe('webhooks', () => {
     ]);
   });
 
+  test.each([
+    '"https://a.example/hush" "https://a.example/hush"',
+    '"https:/a.example/hush"',
+    '"https:a.example/hush"',
+    '"https:\\\\a.example\\hush"',
+    '"https//a.example/hush"',
+    '"https ://a.example/hush"',
+    '"htps://a.example/hush"',
+    '"https://a.example hush"',
+    '"a.example/hush"',
+    '"a.example:443/hush"',
+    'https://a.example/hush',
+    "'https://a.example/hush'",
+    '"https://a.example/hush',
+    '{ "https://a.example/hush": 1 }',
+    '{ "https://a.example/hush" 1 }',
+  ])('that are misspelt as %s are a problem that does not tell what may be secret in them', (written) => {
+    for (const text of [
+      `{ "notify": { "webhooks": [ ${written} ] } }`,
+      `{ "notify": ${written} }`,
+      `{ ${written}: 1 }`,
+    ]) {
+      expect(problems(text)).not.toEqual([]);
+      expect(problems(text).join()).not.toContain('hush');
+    }
+  });
+
   test('are a list of at most 8', () => {
     const list = `must be a list of at most 8 URLs, each ${url.slice('must be '.length)}`;
     const nine = Array.from({ length: 9 }, (_, at) => `https://${at}.example/`);
@@ -301,7 +328,7 @@ describe('a mistake in the file is told with its place and what to write', () =>
     ],
     'a missing comma': [
       '{\n  "listen": {\n    "port": 7443\n    "host": "::"\n  }\n}',
-      'FILE:4:5 listen.host: a comma is missing before this (got "host") - write a comma after the value that precedes it',
+      'FILE:4:5 listen.host: a comma is missing before this (got ") - write a comma after the value that precedes it',
     ],
     'a missing value': [
       '{ "store": }',
@@ -310,11 +337,11 @@ describe('a mistake in the file is told with its place and what to write', () =>
     'a missing quote': [
       '{ "store":5,\n  "log": { "level": "info },\n  "listen": {}\n}',
       'FILE:1:11 store: must be sqlite:FILE (got 5) - write for example "sqlite:data/secure-inv.db"',
-      'FILE:2:21 log.level: the text has no closing quote (got "info },) - write " at its end, on the same line',
+      'FILE:2:21 log.level: the text has no closing quote (got ") - write " at its end, on the same line',
     ],
     'an unquoted key': [
       '{ listen: { "port": 1 } }',
-      'FILE:1:3 file: is not JSON (got listen) - write keys and text in double quotes',
+      'FILE:1:3 file: is not JSON (got l) - write keys and text in double quotes',
     ],
     'a number with a zero before it': [
       '{ "listen": { "port": 01 } }',
@@ -333,7 +360,7 @@ describe('a mistake in the file is told with its place and what to write', () =>
       'FILE:2:3 lisen: is not a known key (got an object) - did you mean listen?',
       `FILE:3:21 auth.mode: ${modes} (got "non") - write for example "either"`,
       'FILE:5:14 log.level: must be one of trace, debug, info, warn, error, fatal, silent (got "inof") - did you mean "info"?',
-      'FILE:6:5 log.format: a comma is missing before this (got "format") - write a comma after the value that precedes it',
+      'FILE:6:5 log.format: a comma is missing before this (got ") - write a comma after the value that precedes it',
       'FILE:8:12 store: must be sqlite:FILE (got "x") - write for example "sqlite:data/secure-inv.db"',
     ],
   };
