@@ -1,3 +1,5 @@
+import { printable } from '../model/printable.ts';
+
 /** What the doctor found out about one thing. */
 export interface Diagnosis {
   /** What was looked at: one word. */
@@ -18,11 +20,14 @@ export function isHealthy(diagnoses: readonly Diagnosis[]): boolean {
   return diagnoses.every(({ level }) => level !== 'problem');
 }
 
-/** What a person reads: a line for each diagnosis, and below it what to do. */
+/**
+ * What a person reads: a line for each diagnosis, and below it what to do. Files and ports may be somebody else's, who may
+ * not tell the terminal anything.
+ */
 export function formatDiagnoses(diagnoses: readonly Diagnosis[]): string {
   const lines = diagnoses.flatMap(({ check, level, message, todo }) => [
-    `${level.padEnd(8)} ${check.padEnd(12)} ${message}`,
-    ...(todo === undefined ? [] : [`${''.padEnd(22)}${todo}`]),
+    `${level.padEnd(8)} ${check.padEnd(12)} ${printable(message)}`,
+    ...(todo === undefined ? [] : [`${''.padEnd(22)}${printable(todo)}`]),
   ]);
   const count = (wanted: Diagnosis['level']) => diagnoses.filter(({ level }) => level === wanted).length;
   const [problems, warnings] = [count('problem'), count('warning')];

@@ -1,8 +1,8 @@
-import { get } from 'node:http';
-import { text } from 'node:stream/consumers';
+import { get, type IncomingMessage } from 'node:http';
 import { connect } from 'node:tls';
 import type { ServerConfig } from '../config/server-schema.ts';
 import { Failure } from '../model/failure.ts';
+import { printable } from '../model/printable.ts';
 import { assertCanListen } from '../server/listen.ts';
 import { alpnProtocol } from '../wire/message.ts';
 import type { Diagnosis, Examination } from './diagnosis.ts';
@@ -10,6 +10,8 @@ import { problemOf } from './files.ts';
 
 /** Nothing on this machine takes longer to say what it is. */
 const answerMillisecondsMax = 3000;
+/** Nor says more: whoever holds the port may be anybody. */
+const answerCharactersMax = 4096;
 
 /** Whether the ports are free, or this very server's. `authority` is the server authority, PEM, if there is one. */
 export async function* examinePorts({ listen, ops }: ServerConfig, authority: string | undefined): Examination {
@@ -65,12 +67,23 @@ async function askReadiness(port: number): Promise<string | Diagnosis | undefine
   const said = await new Promise<string | undefined>((resolve) => {
     const url = `http://127.0.0.1:${port}/readyz`;
     const asked = get(url, { signal: AbortSignal.timeout(answerMillisecondsMax) }, (response) => {
-      text(response).then(resolve, () => resolve(undefined));
+      readShort(response).then(resolve, () => resolve(undefined));
     });
     asked.once('error', () => resolve(undefined));
   });
   if (said === 'ready\n') return `Port ${port} on 127.0.0.1 is in use by a server that says it is ready.`;
   if (!said?.endsWith('not ready\n')) return undefined;
   const problems = said.trim().split('\n').slice(0, -1).join(', ').slice(0, 300);
-  return { check, level: 'problem', message: `The server says it is not ready: ${problems}`, todo: 'See its log.' };
+  const message = `The server says it is not ready: ${printable(problems)}`;
+  return { check, level: 'problem', message, todo: 'See its log.' };
+}
+
+/** The body; undefined when it is too long, and then the rest of it does not come. */
+async function readShort(response: IncomingMessage): Promise<string | undefined> {
+  let said = '';
+  for await (const chunk of response.setEncoding('utf8')) {
+    said += chunk;
+    if (said.length > answerCharactersMax) return undefined; // Which leaves the loop, and so ends the connection.
+  }
+  return said;
 }

@@ -3,12 +3,13 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { chmod, copyFile, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { Diagnosis } from '../../src/doctor/diagnosis.ts';
+import { type Diagnosis, formatDiagnoses } from '../../src/doctor/diagnosis.ts';
 import { type ServerProcess, startProcess } from '../fault/server-process.ts';
 import { freePort } from '../support/ops-port.ts';
 import { temporaryFolder } from '../support/server.ts';
@@ -234,6 +235,35 @@ describe('what is wrong is found, with what to do', () => {
     const { port: taken } = other.address() as AddressInfo; // It listens on TCP.
     const examined = await examine(folder, taken, ['--ops-port', String(taken)]);
     expect([examined.status, examined.bad.map(({ check }) => check)]).toEqual([1, ['port', 'ops port']]);
+  });
+
+  test('and that says what a terminal would obey, or says it without end', async () => {
+    let isEndless = false;
+    let sent = 0;
+    const other = createHttpServer((_, response) => {
+      const more = () => {
+        while (!response.destroyed && sent < 64e6 && response.write('x'.repeat(65_536))) sent += 65_536;
+      };
+      if (isEndless) response.on('drain', more);
+      if (isEndless) more();
+      else response.end('[-] store: \u001b]0;owned\u0007\u001b[2J\u009b1m\nnot ready\n');
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void other.close());
+    await once(other, 'listening');
+    const { port: taken } = other.address() as AddressInfo; // It listens on TCP.
+    const ops = ['--ops-port', String(taken)];
+    const { bad } = await examine(folder, 0, ops);
+    expect(bad.map(({ message }) => message)).toEqual([
+      'The server says it is not ready: [-] store: \\u{1b}]0;owned\\u{7}\\u{1b}[2J\\u{9b}1m',
+    ]);
+    isEndless = true;
+    expect((await examine(folder, 0, ops)).bad).toMatchObject([{ check: 'ops port', level: 'problem' }]);
+    expect(sent).toBeLessThan(64e6);
+  });
+
+  test('nothing that stands in a file tells the terminal anything', () => {
+    const named = { check: 'store', level: 'problem', message: 'a\u001b[2Jb', todo: 'rm \u202ec' } as const;
+    expect(formatDiagnoses([named])).toContain('a\\u{1b}[2Jb\n                      rm \\u{202e}c\n');
   });
 
   test('every mistake in the configuration, without looking further', async () => {
