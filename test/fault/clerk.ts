@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { line, WireClient, type WireReply } from '../support/wire-client.ts';
 import type { Change } from './history.ts';
-import { type Load, refusals, unsettled } from './load.ts';
+import { type Load, type Login, parseRefusal, unsettled } from './load.ts';
+import { requestOf } from './request.ts';
 
 const changesMax = 16;
 const looksMax = 2;
@@ -12,33 +13,37 @@ const patienceMilliseconds = 10;
 type Open = Map<string, number | Change>;
 
 /**
- * A client that knows nothing of ours but the wire: it adds, takes and looks, much at once, and sends each change that was
+ * A client that knows nothing of ours but the wire: it adds, takes, moves and looks, much at once, and sends each change that was
  * not answered again on the next connection, until everything that it ever sent has its answer.
  */
-export async function workOnTheWire(load: Load): Promise<void> {
+export async function workOnTheWire(load: Load, login: Login): Promise<void> {
   let unanswered: readonly Change[] = [];
   while (!load.isAbandoned && (load.goesOn || unanswered.length > 0)) {
     const cleanings: (() => void)[] = [];
     const opening = WireClient.open(load.way(), {}, (clean) => cleanings.push(clean));
     const client = await opening.catch(() => undefined);
-    if (client) unanswered = await converse(client, load, unanswered);
+    if (client) unanswered = await converse(client, load, login, unanswered);
     for (const clean of cleanings) clean();
     if (unanswered.length > 0) await sleep(patienceMilliseconds); // Nobody listens at the moment.
   }
 }
 
 /** Works on a connection until it is lost or all is done; returns the changes that were not answered. */
-async function converse(client: WireClient, load: Load, unanswered: readonly Change[]): Promise<readonly Change[]> {
+async function converse(
+  client: WireClient,
+  load: Load,
+  { token, location }: Login,
+  unanswered: readonly Change[],
+): Promise<readonly Change[]> {
   load.connections++;
   const open: Open = new Map();
   const change = (next: Change) => {
-    const { operation, item, delta } = next;
     if (client.socket.destroyed) return;
     load.asked(next);
-    client.write(line(operation, delta > 0 ? 'add' : 'take', { operation, item, quantity: Math.abs(delta) }));
+    client.write(line(next.operation, next.kind, requestOf(next)));
   };
   const changes = () => [...open.values()].filter((asked) => typeof asked !== 'number');
-  client.write(line('authenticate', 'authenticate', { token: load.token }));
+  client.write(line('authenticate', 'authenticate', { token }));
   for (const again of unanswered) {
     open.set(again.operation, again);
     change(again);
@@ -46,12 +51,12 @@ async function converse(client: WireClient, load: Load, unanswered: readonly Cha
   for (;;) {
     const waiting = changes().length;
     for (let more = waiting; load.goesOn && more < changesMax; more++) {
-      const next = load.nextChange();
+      const next = load.nextChange(location);
       open.set(next.operation, next);
       change(next);
     }
     for (let more = open.size - changes().length; load.goesOn && more < looksMax; more++) {
-      const look = load.nextLook();
+      const look = load.nextLook(location);
       open.set(`look ${look}`, look);
       client.write(line(`look ${look}`, 'view'));
     }
@@ -66,12 +71,12 @@ async function converse(client: WireClient, load: Load, unanswered: readonly Cha
 /** Returns a change that is to be sent again. */
 function settle(reply: WireReply, load: Load, open: Open): Change | undefined {
   const [id, code] = [String(reply.id), reply.error?.data.code];
-  const asked = open.get(id);
+  const [asked, refusal] = [open.get(id), parseRefusal(code)];
   if (typeof asked === 'object' && code !== undefined && unsettled.has(code)) return asked;
   open.delete(id);
   if (typeof asked === 'number' && reply.result) load.seen(asked, reply.result);
   else if (typeof asked === 'object' && reply.result) load.acknowledged(id, reply.result);
-  else if (typeof asked === 'object' && code !== undefined && refusals.has(code)) load.refused(id);
+  else if (typeof asked === 'object' && refusal) load.refused(id, refusal);
   else if (id !== 'authenticate' || code) throw new Error(`${id} was answered by ${JSON.stringify(reply)}`);
   return undefined;
 }

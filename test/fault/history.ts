@@ -1,10 +1,30 @@
-/** A change that a client means to have counted once, whatever happens. */
-export interface Change {
-  readonly operation: string;
+/** A quantity of an item that comes to a location or leaves it. */
+export interface Leg {
   readonly item: string;
-  /** Above 0 what is added, below what is taken. */
+  readonly location: string;
+  /** Above 0 what comes, below what leaves. */
   readonly delta: number;
 }
+
+/** A change that a client means to have counted once, whatever happens: all of its legs side by side, or none. */
+export interface Change {
+  readonly operation: string;
+  readonly kind: 'add' | 'take' | 'move';
+  /** Of a move in pairs: what leaves, and what arrives. */
+  readonly legs: readonly Leg[];
+}
+
+/** What a client is told of a leg that was counted. */
+export interface Told {
+  readonly seq: number;
+  readonly balance: number;
+}
+
+export type Asked = Change & {
+  readonly what: 'asked';
+  /** Whoever was asked to send it sends it again unasked, so nobody here knows how often it was sent. */
+  readonly isRepeatedUnasked?: boolean;
+};
 
 /**
  * What all clients of a test did and were told, in the order in which it happened: all of them write into one list of one
@@ -12,12 +32,13 @@ export interface Change {
  */
 export type Event =
   /** Sent; once more for each time that it is sent again. */
-  | ({ readonly what: 'asked' } & Change)
-  | { readonly what: 'acknowledged'; readonly operation: string; readonly seq: number; readonly balance: number }
-  /** Refused for good: there is too little of the item, or none yet. */
-  | { readonly what: 'refused'; readonly operation: string }
-  | { readonly what: 'look'; readonly look: number }
-  /** The answer to a look: all that there is, and the last movement that is in it. A look may never be answered. */
+  | Asked
+  | { readonly what: 'acknowledged'; readonly operation: string; readonly told: readonly Told[] }
+  /** Refused for good: there is too little of an item, or none yet. */
+  | { readonly what: 'refused'; readonly operation: string; readonly code: Refusal }
+  /** With a location by someone for whom there is no other. */
+  | { readonly what: 'look'; readonly look: number; readonly location?: string | undefined }
+  /** The answer to a look: all that there is, by place, and the last movement that is in it. A look may never be answered. */
   | {
       readonly what: 'seen';
       readonly look: number;
@@ -25,13 +46,11 @@ export type Event =
       readonly quantities: ReadonlyMap<string, number>;
     };
 
+export type Refusal = 'out-of-stock' | 'not-found';
+
 /** A movement of the ledger as it stands in the end. */
-export interface Movement {
-  readonly seq: number;
+export interface Movement extends Leg, Told {
   readonly operation: string;
-  readonly item: string;
-  readonly delta: number;
-  readonly balance: number;
   readonly at: string;
 }
 
@@ -40,4 +59,14 @@ export interface Remains {
   /** In the order of `seq`. */
   readonly ledger: readonly Movement[];
   readonly stock: ReadonlyMap<string, number>;
+}
+
+/** Where stock lies: an item at a location. */
+export function placeOf({ item, location }: Pick<Leg, 'item' | 'location'>): string {
+  return `${item} at ${location}`;
+}
+
+/** Whether a place is seen by whoever is limited to a location, if to any. */
+export function isSeenFrom(location: string | undefined, place: string): boolean {
+  return location === undefined || place.endsWith(` at ${location}`);
 }

@@ -1,32 +1,45 @@
 import { describe, expect, test } from 'vitest';
-import type { Event, Movement, Remains } from './history.ts';
+import { type Change, type Event, type Movement, placeOf, type Refusal, type Remains } from './history.ts';
 import { judge } from './judge.ts';
 
-const asked = (operation: string, delta: number, item = 'Soap'): Event => ({ what: 'asked', operation, item, delta });
-const told = (operation: string, seq: number, balance: number): Event => ({
+type Legs = Change['legs'];
+
+const leg = (delta: number, item = 'Soap', location = 'main') => ({ item, location, delta });
+const change = (operation: string, kind: Change['kind'], ...legs: Legs): Event => ({
+  what: 'asked',
+  operation,
+  kind,
+  legs,
+});
+const asked = (operation: string, delta: number, item = 'Soap') =>
+  change(operation, delta > 0 ? 'add' : 'take', leg(delta, item));
+const told = (operation: string, ...numbers: readonly (readonly [seq: number, balance: number])[]): Event => ({
   what: 'acknowledged',
   operation,
-  seq,
-  balance,
+  told: numbers.map(([seq, balance]) => ({ seq, balance })),
 });
-const refused = (operation: string): Event => ({ what: 'refused', operation });
-const look = (number: number): Event => ({ what: 'look', look: number });
-const seen = (number: number, seq: number, soap: number): Event => ({
+const refused = (operation: string, code: Refusal = 'out-of-stock'): Event => ({ what: 'refused', operation, code });
+const look = (number: number, location?: string): Event => ({ what: 'look', look: number, location });
+const seen = (number: number, seq: number, soap: number, cellar?: number): Event => ({
   what: 'seen',
   look: number,
   seq,
-  quantities: new Map([['Soap', soap]]),
+  quantities: new Map([['Soap at main', soap], ...(cellar === undefined ? [] : [['Soap at cellar', cellar] as const])]),
 });
 
-/** What is left when these were counted in this order. */
-function left(...changes: readonly (readonly [operation: string, delta: number])[]): Remains {
-  let balance = 0;
-  const ledger = changes.map(([operation, delta], at): Movement => {
-    balance += delta;
-    return { seq: at + 1, operation, item: 'Soap', delta, balance, at: '' };
+/** What is left when these legs were counted in this order. */
+function leftOf(...legs: readonly (readonly [operation: string, leg: Legs[number]])[]): Remains {
+  const stock = new Map<string, number>();
+  const ledger = legs.map(([operation, leg], at): Movement => {
+    const balance = (stock.get(placeOf(leg)) ?? 0) + leg.delta;
+    stock.set(placeOf(leg), balance);
+    return { seq: at + 1, operation, ...leg, balance, at: '' };
   });
-  return { ledger, stock: new Map([['Soap', balance]]) };
+  return { ledger, stock };
 }
+
+const left = (...changes: readonly (readonly [operation: string, delta: number])[]) =>
+  leftOf(...changes.map(([operation, delta]) => [operation, leg(delta)] as const));
 
 /** Two adds that overlap, the first with a lost answer, a take, and looks before, between, during and after. */
 const history: readonly Event[] = [
@@ -35,15 +48,15 @@ const history: readonly Event[] = [
   asked('a', 5),
   look(2),
   asked('b', 3),
-  told('b', 2, 8),
+  told('b', [2, 8]),
   seen(2, 1, 5),
   look(3),
   seen(3, 2, 8),
   asked('a', 5),
-  told('a', 1, 5),
+  told('a', [1, 5]),
   asked('c', -2),
   look(4),
-  told('c', 3, 6),
+  told('c', [3, 6]),
   seen(4, 3, 6),
   asked('never answered', 100),
   asked('d', -50),
@@ -59,7 +72,9 @@ function instead(of: Event, ...events: readonly Event[]): readonly Event[] {
 }
 
 function sameQuantities(a: Event, b: Event): boolean {
-  return a.what !== 'seen' || b.what !== 'seen' || a.quantities.get('Soap') === b.quantities.get('Soap');
+  return (
+    a.what !== 'seen' || b.what !== 'seen' || a.quantities.get('Soap at main') === b.quantities.get('Soap at main')
+  );
 }
 
 describe('the judge of histories', () => {
@@ -78,34 +93,120 @@ describe('the judge of histories', () => {
     expect(judge(history, left(['a', 5], ['b', 3], ['c', -2], ['never answered', 100])).violations).toEqual([]);
   });
 
+  test('takes a refusal for right when there was too little at a moment while it was asked', () => {
+    const emptied = left(['a', 5], ['b', 3], ['c', -2], ['e', -6], ['f', 9]);
+    const during = [asked('e', -6), asked('f', 9), asked('g', -5), refused('g'), told('e', [4, 0]), told('f', [5, 9])];
+    expect(judge([...history, ...during], emptied).violations).toEqual([]);
+    expect(judge([...history, asked('x', -1, 'Glue'), refused('x', 'not-found')], remains).violations).toEqual([]);
+  });
+
+  /** A move of two lines, of which the clerk of the cellar sees a half, and a take of two lines that lacks the second. */
+  const moving: readonly Event[] = [
+    change('a', 'add', leg(9), leg(4, 'Glue')),
+    told('a', [1, 9], [2, 4]),
+    look(1),
+    look(2, 'cellar'),
+    change('m', 'move', leg(-3), leg(3, 'Soap', 'cellar'), leg(-1), leg(1, 'Soap', 'cellar')),
+    told('m', [3, 6], [4, 3], [5, 5], [6, 4]),
+    {
+      what: 'seen',
+      look: 1,
+      seq: 2,
+      quantities: new Map([
+        ['Soap at main', 9],
+        ['Glue at main', 4],
+      ]),
+    },
+    { what: 'seen', look: 2, seq: 6, quantities: new Map([['Soap at cellar', 4]]) },
+    change('t', 'take', leg(-1), leg(-5, 'Glue')),
+    refused('t'),
+  ];
+  const moved = leftOf(
+    ['a', leg(9)],
+    ['a', leg(4, 'Glue')],
+    ['m', leg(-3)],
+    ['m', leg(3, 'Soap', 'cellar')],
+    ['m', leg(-1)],
+    ['m', leg(1, 'Soap', 'cellar')],
+  );
+
+  test('finds nothing in moves between places that some see only a part of', () => {
+    expect(judge(moving, moved).violations).toEqual([]);
+  });
+
   const found: readonly (readonly [string, RegExp, readonly Event[], Remains])[] = [
-    ['a lost movement', /c was acknowledged as 3 and is lost/, history, left(['a', 5], ['b', 3])],
+    ['a lost movement', /c was acknowledged as 3 \(6\) and is lost/, history, left(['a', 5], ['b', 3])],
     ['a doubled one', /c was counted twice: as 3 and as 4/, history, left(['a', 5], ['b', 3], ['c', -2], ['c', -2])],
     ['one nobody asked for', /x, for which nobody asked/, history, left(['a', 5], ['b', 3], ['c', -2], ['x', 1])],
-    ['another quantity', /is -1 Soap, but -2 Soap was asked for/, history, left(['a', 5], ['b', 3], ['c', -1])],
+    [
+      'another quantity',
+      /is -1 Soap at main, but -2 Soap at main was asked for/,
+      history,
+      left(['a', 5], ['b', 3], ['c', -1]),
+    ],
     ['a refused one', /d was refused, and counted as 4/, history, left(['a', 5], ['b', 3], ['c', -2], ['d', -50])],
     ['another number', /b was acknowledged as 2 \(8\), but is 1 \(3\)/, history, left(['b', 3], ['a', 5], ['c', -2])],
-    ['two answers', /c was acknowledged as 3 and as 4/, [...history, told('c', 4, 6)], remains],
+    ['two answers', /c was acknowledged as 4 \(6\), but is 3/, [...history, told('c', [4, 6])], remains],
+    [
+      'a wrong first answer',
+      /as 3 \(999\), but is 3 \(6\)/,
+      instead(told('c', [3, 6]), told('c', [3, 999]), told('c', [3, 6])),
+      remains,
+    ],
     ['a change before its time', /c was asked for when 2 was known, but is 1/, history, left(['c', -2], ['b', 3])],
-    ['a stock that is no sum', /There are 7 Soap/, history, { ...remains, stock: new Map([['Soap', 7]]) }],
+    ['a stock that is no sum', /There are 7 Soap/, history, { ...remains, stock: new Map([['Soap at main', 7]]) }],
     [
       'stock out of nothing',
-      /There are 1 Glue/,
+      /There are 1 Glue at main/,
       history,
-      { ...remains, stock: new Map([...remains.stock, ['Glue', 1]]) },
+      { ...remains, stock: new Map([...remains.stock, ['Glue at main', 1]]) },
     ],
     ['a gap', /Movement 3 of the ledger has the number 4/, history, withLast({ seq: 4 })],
-    ['a wrong balance', /leaves 7 Soap, but the deltas add up to 6/, history, withLast({ balance: 7 })],
+    ['a wrong balance', /leaves 7 Soap at main, but the deltas add up to 6/, history, withLast({ balance: 7 })],
     ['a stale look', /Look 3 began when 2 was known, and saw only 1/, instead(seen(3, 2, 8), seen(3, 1, 5)), remains],
-    ['a look too low', /saw 2 Soap, where 3 to 8 were possible/, instead(seen(3, 2, 8), seen(3, 2, 2)), remains],
-    ['a look ahead', /saw 6 Soap, where 0 to 5 were possible/, aheadOfTime(), remains],
+    [
+      'a look too low',
+      /saw 2 Soap at main, where 3 to 8 were possible/,
+      instead(seen(3, 2, 8), seen(3, 2, 2)),
+      remains,
+    ],
+    ['a look ahead', /saw 6 Soap at main, where 0 to 5 were possible/, aheadOfTime(), remains],
     ['a number ahead', /Look 2 saw 3 when nothing above 2 had been/, instead(seen(2, 1, 5), seen(2, 3, 6)), remains],
     [
       'a moment that never was',
-      /saw 3 Soap as of 1, when there were 5/,
+      /saw 3 Soap at main as of 1, when there were 5/,
       instead(seen(2, 1, 5), seen(2, 1, 3)),
       remains,
     ],
+    [
+      'a false refusal',
+      /e was refused as out-of-stock, which it was at no moment of 3 to 3/,
+      falselyRefused('out-of-stock'),
+      remains,
+    ],
+    ['an item denied', /e was refused as not-found, which it was at no moment/, falselyRefused('not-found'), remains],
+    [
+      'a refused add',
+      /e was refused as not-found/,
+      [...history, asked('e', 1, 'Glue'), refused('e', 'not-found')],
+      remains,
+    ],
+    [
+      'half an operation',
+      /Movement 3, 4, 5 is .*, but .* was asked for/,
+      moving,
+      { ...moved, ledger: moved.ledger.slice(0, 5) },
+    ],
+    ['legs apart', /m was counted twice: as 3, 4 and as 6, 7/, moving, torn()],
+    ['a look amid', /Look 1 saw 4, which is amid an operation/, [...moving.slice(0, 6), seen(1, 4, 6, 3)], moved],
+    ['a look amid from there', /Look 2 saw 4, which is amid/, [...moving.slice(0, 6), seenFromCellar(4, 3)], moved],
+    [
+      'a late look from there',
+      /Look 3 began when 6 was known, and saw only 0/,
+      [...moving, look(3, 'cellar'), seen(3, 0, 0)],
+      moved,
+    ],
+    ['a look elsewhere', /Look 2 saw Soap at main from cellar/, [...moving.slice(0, 6), seen(2, 6, 5, 4)], moved],
     ['looks backwards', /Look 3 began when 2 was known, and saw only 1/, backwards(), left(['a', 5], ['b', 3])],
   ];
 
@@ -116,6 +217,21 @@ describe('the judge of histories', () => {
 
   function aheadOfTime(): readonly Event[] {
     return instead(look(2), look(2), seen(2, 1, 6));
+  }
+
+  function falselyRefused(code: Refusal): readonly Event[] {
+    return [...history, asked('e', -6), refused('e', code)];
+  }
+
+  function torn(): Remains {
+    const legs = moved.ledger.map(
+      (movement) => [movement.operation, leg(movement.delta, movement.item, movement.location)] as const,
+    );
+    return leftOf(...legs.toSpliced(4, 0, ['x', leg(1)]));
+  }
+
+  function seenFromCellar(seq: number, soap: number): Event {
+    return { what: 'seen', look: 2, seq, quantities: new Map([['Soap at cellar', soap]]) };
   }
 
   /** Nothing was acknowledged: only one look knows what another had seen. */

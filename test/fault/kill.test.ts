@@ -10,7 +10,7 @@ const changesMax = 300;
 const millisecondsMax = 20;
 
 test(
-  `${kills} kills -9 under load lose no acknowledged movement, count none twice, and every look was possible`,
+  `${kills} kills -9 under load lose no acknowledged movement, count none twice, and every look and refusal was possible`,
   async () => {
     const chance = random(seed);
     const outcome = await tryUnder(
@@ -29,6 +29,7 @@ test(
     expect(outcome.acknowledged).toBeGreaterThan(kills * 10);
     expect(outcome.repeated).toBeGreaterThan(kills);
     expect(outcome.looks).toBeGreaterThan(kills);
+    expect(outcome.refused).toBeGreaterThan(kills);
   },
   times(60_000, 1_800_000),
 );

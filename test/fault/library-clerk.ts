@@ -1,7 +1,8 @@
 import { connect, type Inventory } from '../../src/index.ts';
 import { Failure } from '../../src/model/failure.ts';
 import type { Change } from './history.ts';
-import { type Load, refusals, unsettled } from './load.ts';
+import { type Load, type Login, parseRefusal, unsettled } from './load.ts';
+import { linesOf, moveOf } from './request.ts';
 
 const changesMax = 3;
 
@@ -9,13 +10,13 @@ const changesMax = 3;
  * A client as people write it: our library, which connects anew, repeats and gives up by itself. What it gives up is sent
  * again under the same id, as its message says.
  */
-export async function workWithLibrary(load: Load, authority: string): Promise<void> {
-  const inventory = await connect({ server: `127.0.0.1:${load.way().port}`, ca: authority, token: load.token });
+export async function workWithLibrary(load: Load, { token, location }: Login, authority: string): Promise<void> {
+  const inventory = await connect({ server: `127.0.0.1:${load.way().port}`, ca: authority, token });
   const change = async () => {
-    while (load.goesOn) await settle(inventory, load, load.nextChange());
+    while (load.goesOn) await settle(inventory, load, load.nextChange(location));
   };
   const look = async () => {
-    while (load.goesOn) await lookOnce(inventory, load);
+    while (load.goesOn) await lookOnce(inventory, load, location);
   };
   try {
     await Promise.all([...Array.from({ length: changesMax }, change), look()]);
@@ -24,8 +25,8 @@ export async function workWithLibrary(load: Load, authority: string): Promise<vo
   }
 }
 
-async function lookOnce(inventory: Inventory, load: Load): Promise<void> {
-  const look = load.nextLook();
+async function lookOnce(inventory: Inventory, load: Load, location: string | undefined): Promise<void> {
+  const look = load.nextLook(location);
   try {
     load.seen(look, await inventory.view());
   } catch (error) {
@@ -33,20 +34,19 @@ async function lookOnce(inventory: Inventory, load: Load): Promise<void> {
   }
 }
 
-async function settle(inventory: Inventory, load: Load, { operation, item, delta }: Change): Promise<void> {
+async function settle(inventory: Inventory, load: Load, change: Change): Promise<void> {
   while (!load.isAbandoned) {
     try {
-      load.asked({ operation, item, delta });
-      const params = { operation, item, quantity: Math.abs(delta) };
-      load.acknowledged(operation, await (delta > 0 ? inventory.add(params) : inventory.take(params)));
+      load.asked(change, { isRepeatedUnasked: true });
+      const { operation, kind } = change;
+      load.acknowledged(
+        operation,
+        await (kind === 'move' ? inventory.move(moveOf(change)) : inventory[kind](linesOf(change))),
+      );
       return;
     } catch (error) {
-      if (error instanceof Failure && refusals.has(error.code)) {
-        // The library repeats unasked, so nobody here knows that it was sent but once.
-        load.asked({ operation, item, delta });
-        load.refused(operation);
-        return;
-      }
+      const refusal = error instanceof Failure ? parseRefusal(error.code) : undefined;
+      if (refusal) return load.refused(change.operation, refusal);
       if (!isUnsettled(error)) throw error;
     }
   }

@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import type { Change, Event } from './history.ts';
+import type { Asked, Change, Event, Refusal } from './history.ts';
+import { nextChange } from './next-change.ts';
 import { random } from './random.ts';
+import { readStock, readTold } from './result.ts';
 
 /** Where clients connect to at the moment, and whom they trust there. */
 export interface Way {
@@ -9,14 +10,20 @@ export interface Way {
   readonly ca: string;
 }
 
+/** Who a client is to the server. */
+export interface Login {
+  readonly token: string;
+  /** The only location that there is for them; without it they are everywhere. */
+  readonly location?: string;
+}
+
 /** Answers after which a client sends the same again. */
 export const unsettled: ReadonlySet<string> = new Set(['busy', 'going-away', 'storage', 'unconfirmed', 'unreachable']);
-/** The verdicts on a take of more than there is. */
-export const refusals: ReadonlySet<string> = new Set(['out-of-stock', 'not-found']);
 
-const items = 5;
-/** Of all changes; at more than a half they would soon be refused for the most part. */
-const takes = 0.4;
+/** The verdict on a take or move of more than there is, if an answer is one. */
+export function parseRefusal(code: string | undefined): Refusal | undefined {
+  return code === 'out-of-stock' || code === 'not-found' ? code : undefined;
+}
 
 /** What all clients of a test share: what there is to do, what they saw, and how far they are. */
 export class Load {
@@ -54,42 +61,34 @@ export class Load {
     this.isAbandoned = true;
   }
 
-  /** The next change to ask for. */
-  nextChange(): Change {
-    const quantity = 1 + Math.floor(this.#chance() * 100);
-    return {
-      operation: randomUUID(),
-      item: `Item ${Math.floor(this.#chance() * items)}`,
-      delta: this.#chance() < takes ? -quantity : quantity,
-    };
+  /** The next change to ask for, there. */
+  nextChange(location?: string): Change {
+    return nextChange(this.#chance, location);
   }
 
-  /** Begins a look at the stock; its number. */
-  nextLook(): number {
-    this.history.push({ what: 'look', look: ++this.#looks });
+  /** Begins a look at the stock, as seen from there; its number. */
+  nextLook(location?: string): number {
+    this.history.push({ what: 'look', look: ++this.#looks, location });
     return this.#looks;
   }
 
   /** To be called before each time that it is sent. */
-  asked(change: Change): void {
-    this.history.push({ what: 'asked', ...change });
+  asked(change: Change, repeats: Pick<Asked, 'isRepeatedUnasked'> = {}): void {
+    this.history.push({ what: 'asked', ...change, ...repeats });
   }
 
   acknowledged(operation: string, result: unknown): void {
-    const { seq, balance } = result as { seq: number; balance: number }; // As src/wire/README.md has it.
-    this.history.push({ what: 'acknowledged', operation, seq, balance });
+    this.history.push({ what: 'acknowledged', operation, told: readTold(result) });
     this.#acknowledged++;
     for (const look of this.#waiting) look();
   }
 
-  refused(operation: string): void {
-    this.history.push({ what: 'refused', operation });
+  refused(operation: string, code: Refusal): void {
+    this.history.push({ what: 'refused', operation, code });
   }
 
   seen(look: number, result: unknown): void {
-    const { seq, items: rows } = result as { seq: number; items: { item: string; quantity: number }[] }; // As above.
-    const quantities = new Map(rows.map(({ item, quantity }) => [item, quantity]));
-    this.history.push({ what: 'seen', look, seq, quantities });
+    this.history.push({ what: 'seen', look, ...readStock(result) });
   }
 
   /** Resolves when so many more changes were acknowledged. */

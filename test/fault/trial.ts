@@ -2,13 +2,15 @@ import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { verifyStore } from '../../src/store/files.ts';
 import { temporaryFolder } from '../support/server.ts';
-import { enrollAdministrator, WireClient } from '../support/wire-client.ts';
+import { enrollAdministrator, enrollUser, WireClient } from '../support/wire-client.ts';
 import { workOnTheWire } from './clerk.ts';
 import type { Movement, Remains } from './history.ts';
 import { judge, type Verdict } from './judge.ts';
 import { isLong } from './length.ts';
 import { workWithLibrary } from './library-clerk.ts';
-import { Load, type Way } from './load.ts';
+import { Load, type Login, type Way } from './load.ts';
+import { locations } from './next-change.ts';
+import { readStock } from './result.ts';
 import { type LogOptions, type ServerProcess, startProcess } from './server-process.ts';
 import { buildShim, type Shim } from './shim.ts';
 
@@ -50,14 +52,16 @@ export async function tryUnder(harm: (stage: Stage) => Promise<void>, options: T
   const settings = prepare ? { ...log, env: await prepare(folder) } : log;
   let server = await startProcess(folder, true, settings);
   onTestFinished(() => server.kill());
-  const token = await enroll(server);
+  const [administrator, limited] = await enroll(server);
+  const { token } = administrator;
   const direct = () => server;
   const load = new Load(token, route ? await route(direct) : direct, seed);
   onTestFinished(() => load.abandon());
   const authority = join(folder, 'certs', 'server-ca.pem');
+  const loginOf = (clerk: number) => (clerk % 3 === 2 ? limited : administrator);
   const working = Promise.all([
-    ...Array.from({ length: clerks }, () => workOnTheWire(load)),
-    ...Array.from({ length: libraries }, () => workWithLibrary(load, authority)),
+    ...Array.from({ length: clerks }, (_, at) => workOnTheWire(load, loginOf(at))),
+    ...Array.from({ length: libraries }, (_, at) => workWithLibrary(load, loginOf(at), authority)),
   ]);
   const stage: Stage = {
     folder,
@@ -97,11 +101,19 @@ export function tryWithShim(
   return tryUnder(async (stage) => shim && harm(stage, shim), { ...options, prepare });
 }
 
-async function enroll(server: ServerProcess): Promise<string> {
+/** Makes the places, the first administrator, and a clerk for whom there is only the last of the places. */
+async function enroll(server: ServerProcess): Promise<readonly [administrator: Login, limited: Login]> {
   const { link } = server;
   if (!link) throw new Error('The server printed no link.');
-  const grant = await open(server, (client) => enrollAdministrator({ ...server, link: () => link }, client));
-  return grant['accessToken'] ?? '';
+  return open(server, async (client) => {
+    const { accessToken: token = '' } = await enrollAdministrator({ ...server, link: () => link }, client);
+    for (const location of locations) if (location !== 'main') await client.ask('location.add', { location });
+    const clerk = await enrollUser(server, client, 'clara', 'clerk');
+    clerk.client.socket.destroy();
+    const location = locations[1];
+    await client.ask('user.limit', { user: 'clara', locations: [location] });
+    return [{ token }, { token: clerk.grant['accessToken'] ?? '', location }];
+  });
 }
 
 async function look(server: ServerProcess, token: string): Promise<Remains> {
@@ -116,8 +128,7 @@ async function look(server: ServerProcess, token: string): Promise<Remains> {
       if (cursor === undefined) break;
     }
     const viewed = await client.ask('view');
-    const stock = viewed?.result?.['items'] as { item: string; quantity: number }[]; // As above.
-    return { ledger: ledger.reverse(), stock: new Map(stock.map(({ item, quantity }) => [item, quantity])) };
+    return { ledger: ledger.reverse(), stock: readStock(viewed?.result).quantities };
   });
 }
 

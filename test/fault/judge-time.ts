@@ -1,0 +1,110 @@
+import { type Change, type Event, isSeenFrom, type Movement, placeOf } from './history.ts';
+import { Moments } from './moments.ts';
+
+type Look = Extract<Event, { what: 'look' }>;
+type Seen = Extract<Event, { what: 'seen' }>;
+
+/** Sums of the changes at a place, what left apart from what came: the two bound a quantity from either side. */
+interface Sums {
+  readonly added: number;
+  readonly taken: number;
+}
+
+/** What was known when something was asked: the highest number that any client had been told, and what was acknowledged. */
+interface Before {
+  readonly known: number;
+  readonly sure: ReadonlyMap<string, Sums>;
+}
+
+/** What could have happened until the answer came: the highest number, and the sums, of all that was asked for. */
+interface Until {
+  readonly highest: number;
+  readonly possible: ReadonlyMap<string, Sums>;
+}
+
+type Complain = (sentence: string) => void;
+
+/** Judges what was seen, refused and numbered by the moments between its question and its answer. */
+export function judgeTime(
+  history: readonly Event[],
+  ledger: readonly Movement[],
+  counted: ReadonlyMap<string, readonly Movement[]>,
+  complain: Complain,
+): void {
+  const moments = new Moments(ledger);
+  const asked = new Map<string, { readonly change: Change; readonly known: number }>();
+  const acknowledged = new Set<string>();
+  const looks = new Map<number, Look & Before>();
+  const [sure, possible] = [new Map<string, Sums>(), new Map<string, Sums>()];
+  let [known, highest] = [0, 0];
+  for (const event of history) {
+    if (event.what === 'asked') {
+      if (!asked.has(event.operation)) {
+        const movements = counted.get(event.operation) ?? [];
+        const [first, last] = [movements.at(0)?.seq ?? Number.POSITIVE_INFINITY, movements.at(-1)?.seq ?? 0];
+        if (first <= known) complain(`${event.operation} was asked for when ${known} was known, but is ${first}.`);
+        highest = Math.max(highest, last);
+        count(possible, event);
+      }
+      asked.set(event.operation, { change: event, known });
+    } else if (event.what === 'acknowledged') {
+      known = Math.max(known, ...event.told.map(({ seq }) => seq));
+      const { change } = asked.get(event.operation) ?? {};
+      if (change && !acknowledged.has(event.operation)) count(sure, change);
+      acknowledged.add(event.operation);
+    } else if (event.what === 'refused') {
+      const began = asked.get(event.operation);
+      if (began && !moments.couldRefuse(event.code, began.change.legs, began.known, highest)) {
+        complain(
+          `${event.operation} was refused as ${event.code}, which it was at no moment of ${began.known} to ${highest}.`,
+        );
+      }
+    } else if (event.what === 'look') {
+      looks.set(event.look, { ...event, known, sure: new Map(sure) });
+    } else {
+      const began = looks.get(event.look);
+      if (began) judgeLook(began, event, { highest, possible }, moments, complain);
+      known = Math.max(known, event.seq);
+    }
+  }
+}
+
+function judgeLook(
+  { look, location, known, sure }: Look & Before,
+  { seq, quantities }: Seen,
+  { highest, possible }: Until,
+  moments: Moments,
+  complain: Complain,
+): void {
+  const due = moments.lastAt(location, known);
+  if (seq < due) complain(`Look ${look} began when ${due} was known, and saw only ${seq}.`);
+  if (seq > highest) complain(`Look ${look} saw ${seq} when nothing above ${highest} had been asked for.`);
+  if (moments.isAmid(location, seq)) complain(`Look ${look} saw ${seq}, which is amid an operation.`);
+  for (const place of new Set([...possible.keys(), ...quantities.keys()])) {
+    const quantity = quantities.get(place) ?? 0;
+    if (!isSeenFrom(location, place)) {
+      if (quantities.has(place)) complain(`Look ${look} saw ${place} from ${location}.`);
+      continue;
+    }
+    const [surely, possibly] = [sure.get(place) ?? none, possible.get(place) ?? none];
+    const [least, most] = [surely.added - possibly.taken, possibly.added - surely.taken];
+    if (quantity < least || quantity > most) {
+      complain(`Look ${look} saw ${quantity} ${place}, where ${least} to ${most} were possible.`);
+    }
+    const recorded = moments.balanceAt(place, seq);
+    if (quantity !== recorded) {
+      complain(`Look ${look} saw ${quantity} ${place} as of ${seq}, when there were ${recorded}.`);
+    }
+  }
+}
+
+const none: Sums = { added: 0, taken: 0 };
+
+/** A new object for each leg: what a look began with stays as it was. */
+function count(sums: Map<string, Sums>, { legs }: Change): void {
+  for (const leg of legs) {
+    const [place, { delta }] = [placeOf(leg), leg];
+    const { added, taken } = sums.get(place) ?? none;
+    sums.set(place, delta > 0 ? { added: added + delta, taken } : { added, taken: taken - delta });
+  }
+}

@@ -1,0 +1,66 @@
+import { type Leg, type Movement, placeOf, type Refusal } from './history.ts';
+
+/** A ledger as it was after each of its movements, which are told by their numbers. */
+export class Moments {
+  readonly #ledger: readonly Movement[];
+  readonly #atPlace: ReadonlyMap<string, readonly Movement[]>;
+  readonly #atLocation: ReadonlyMap<string, readonly Movement[]>;
+
+  constructor(ledger: readonly Movement[]) {
+    this.#ledger = ledger;
+    this.#atPlace = Map.groupBy(ledger, placeOf);
+    this.#atLocation = Map.groupBy(ledger, ({ location }) => location);
+  }
+
+  /** How much there was at a place. */
+  balanceAt(place: string, seq: number): number {
+    const movements = this.#atPlace.get(place) ?? [];
+    return movements[countUpTo(movements, seq) - 1]?.balance ?? 0;
+  }
+
+  /** The last movement that there was for whoever is limited to a location, if to any. */
+  lastAt(location: string | undefined, seq: number): number {
+    const movements = this.#seenFrom(location);
+    return movements[countUpTo(movements, seq) - 1]?.seq ?? 0;
+  }
+
+  /** Whether only a part of an operation was there then, for whoever is limited to a location, if to any. */
+  isAmid(location: string | undefined, seq: number): boolean {
+    const movements = this.#seenFrom(location);
+    const at = countUpTo(movements, seq);
+    return movements[at] !== undefined && movements[at].operation === movements[at - 1]?.operation;
+  }
+
+  /** Whether an operation of these legs deserved to be refused so at any moment from one to another. */
+  couldRefuse(code: Refusal, legs: readonly Leg[], from: number, to: number): boolean {
+    const left = legs.filter(({ delta }) => delta < 0).map((leg) => this.#atPlace.get(placeOf(leg)) ?? []);
+    if (code === 'not-found') return left.some(([first]) => first === undefined || first.seq > from);
+    const changes = left.flatMap((movements) => movements.slice(countUpTo(movements, from), countUpTo(movements, to)));
+    return [from, ...changes.map(({ seq }) => seq)].some((seq) => this.#isTooMuchAt(legs, seq));
+  }
+
+  #isTooMuchAt(legs: readonly Leg[], seq: number): boolean {
+    const left = new Map<string, number>();
+    return legs.some((leg) => {
+      const place = placeOf(leg);
+      const rest = (left.get(place) ?? this.balanceAt(place, seq)) + leg.delta;
+      left.set(place, rest);
+      return rest < 0;
+    });
+  }
+
+  #seenFrom(location: string | undefined): readonly Movement[] {
+    return location === undefined ? this.#ledger : (this.#atLocation.get(location) ?? []);
+  }
+}
+
+/** How many of the movements come up to a number. */
+function countUpTo(movements: readonly Movement[], seq: number): number {
+  let [from, to] = [0, movements.length];
+  while (from < to) {
+    const middle = (from + to) >> 1;
+    if ((movements[middle]?.seq ?? 0) <= seq) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
