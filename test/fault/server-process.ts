@@ -3,8 +3,14 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { type EnrolmentLink, parseEnrolmentLink } from '../../src/model/enrolment-link.ts';
+import { atEnd } from '../support/at-end.ts';
+
+/** Also on a machine that is busy with other tests. */
+const startMillisecondsMax = 20_000;
+const endMillisecondsMax = 2000;
 
 const sourceProgram = fileURLToPath(new URL('../../src/secure-invd.ts', import.meta.url));
 
@@ -34,7 +40,10 @@ export interface LogOptions {
   readonly program?: string | undefined;
 }
 
-/** Starts a server on the folder and resolves when it serves; the first time, when it has printed the link as well. */
+/**
+ * Starts a server on the folder and resolves when it serves; the first time, when it has printed the link as well. One that
+ * does not is gone when this is rejected, with what it ended with.
+ */
 export async function startProcess(
   folder: string,
   isFirst = false,
@@ -58,21 +67,24 @@ export async function startProcess(
     env,
   });
   if (onLog) child.stderr?.setEncoding('utf8').on('data', onLog);
-  const ended = once(child, 'exit').then(([status, signal]) => status ?? signal);
-  const { port, link } = await readGreeting(child, isFirst);
-  return {
-    port,
-    pid: child.pid ?? 0,
-    link,
-    ca: await readFile(join(folder, 'certs', 'server-ca.pem'), 'utf8'),
-    ended,
-    signal: (signal) => void child.kill(signal),
-    async kill() {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      child.kill('SIGKILL');
-      await ended;
-    },
+  const forget = atEnd(() => child.kill('SIGKILL'));
+  const ended = once(child, 'exit')
+    .finally(forget)
+    .then(([status, signal]) => status ?? signal);
+  const kill = async () => {
+    child.kill('SIGKILL'); // Which does nothing to one that has ended.
+    await ended;
   };
+  try {
+    const greeting = await readGreeting(child, isFirst);
+    const ca = await readFile(join(folder, 'certs', 'server-ca.pem'), 'utf8');
+    return { ...greeting, pid: child.pid ?? 0, ca, ended, signal: (signal) => void child.kill(signal), kill };
+  } catch (cause) {
+    // It may be about to end by itself, which tells more than that it was killed.
+    await Promise.race([ended, sleep(endMillisecondsMax, undefined, { ref: false })]);
+    await kill();
+    throw new Error(`The server did not start and ended with ${await ended}.`, { cause });
+  }
 }
 
 type Greeting = Pick<ServerProcess, 'port' | 'link'>;
@@ -80,11 +92,12 @@ type Greeting = Pick<ServerProcess, 'port' | 'link'>;
 async function readGreeting({ stdout }: ChildProcess, isFirst: boolean): Promise<Greeting> {
   if (!stdout) throw new Error('The server has no output.');
   let port: number | undefined;
-  for await (const text of createInterface({ input: stdout })) {
+  const signal = AbortSignal.timeout(startMillisecondsMax);
+  for await (const text of createInterface({ input: stdout, signal })) {
     port ??= Number(/ is listening on [^ ]+:(\d+) /.exec(text)?.[1]) || undefined;
     const [printed] = /secure-inv:\/\/[^']+/.exec(text) ?? [];
     if (port !== undefined && (printed || !isFirst))
       return { port, link: printed ? parseEnrolmentLink(printed) : undefined };
   }
-  throw new Error('The server did not start.');
+  throw new Error('The server greeted nobody.');
 }

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { atEnd } from '../support/at-end.ts';
 
 /** A file system of its own that is soon full. */
 export interface SmallDisk {
@@ -29,6 +30,8 @@ export function whyNoDisk(folder: string): string | undefined {
 export async function mountSmallDisk(folder: string, mebibytes: number): Promise<SmallDisk> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m,mode=700`, 'tmpfs', folder]);
+  const unmount = () => void execFileSync('umount', ['--lazy', folder]);
+  const forget = atEnd(unmount);
   const ballast = join(folder, 'ballast');
   return {
     fill() {
@@ -46,6 +49,9 @@ export async function mountSmallDisk(folder: string, mebibytes: number): Promise
       }
     },
     empty: () => rmSync(ballast, { force: true }),
-    unmount: () => void execFileSync('umount', ['--lazy', folder]),
+    unmount() {
+      forget();
+      unmount();
+    },
   };
 }

@@ -51,7 +51,11 @@ export async function tryUnder(harm: (stage: Stage) => Promise<void>, options: T
   const folder = await temporaryFolder();
   const settings = prepare ? { ...log, env: await prepare(folder) } : log;
   let server = await startProcess(folder, true, settings);
-  onTestFinished(() => server.kill());
+  let isFinished = false;
+  onTestFinished(() => {
+    isFinished = true;
+    return server.kill();
+  });
   const [administrator, limited] = await enroll(server);
   const { token } = administrator;
   const direct = () => server;
@@ -72,6 +76,7 @@ export async function tryUnder(harm: (stage: Stage) => Promise<void>, options: T
     async restart() {
       await server.kill();
       server = await startProcess(folder, false, settings);
+      if (isFinished) await server.kill(); // The test had no more time for it.
     },
   };
   try {

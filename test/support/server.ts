@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import { type Daemon, openDaemon } from '../../src/daemon.ts';
 import { type EnrolmentLink, parseEnrolmentLink } from '../../src/model/enrolment-link.ts';
 import type { AuthMode } from '../../src/model/user.ts';
 import { ensureCertificates } from '../../src/pki/issue.ts';
+import { atEnd } from './at-end.ts';
 
 export interface TestServer {
   readonly port: number;
@@ -44,7 +46,11 @@ export async function temporaryFolder(
   whenDone: (clean: () => Promise<void>) => void = onTestFinished,
 ): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'secure-inv-'));
-  whenDone(() => rm(folder, { recursive: true, force: true }));
+  const forget = atEnd(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+  whenDone(async () => {
+    await rm(folder, { recursive: true, force: true });
+    forget();
+  });
   return folder;
 }
 
