@@ -1,4 +1,4 @@
-import { closeSync, copyFileSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -7,13 +7,11 @@ import { openStore } from '../../src/store/open.ts';
 import { assertWalIntact } from '../../src/store/sqlite/wal-check.ts';
 import { intentOf, note } from '../store/intent.ts';
 import { temporaryFolder } from '../support/server.ts';
+import { flipBit, frameAt, frameHeaderBytes, liveFrames } from './flipped-bit.ts';
 import { isLong, times } from './length.ts';
 import { random } from './random.ts';
 
 const commits = 12;
-const frameHeaderBytes = 24;
-const frameBytes = frameHeaderBytes + 4096;
-const frameAt = (frame: number) => 32 + (frame - 1) * frameBytes;
 const timeout = times(60_000, 900_000);
 
 describe('a bit that flips', () => {
@@ -45,26 +43,18 @@ describe('a bit that flips', () => {
   });
 
   async function withFlipped<T>(file: string, bit: number, use: () => T | Promise<T>): Promise<T> {
-    const at = bit >> 3;
-    const [byte = 0] = readFileSync(file).subarray(at, at + 1);
-    const put = (value: number) => {
-      const open = openSync(file, 'r+');
-      writeSync(open, Uint8Array.of(value), 0, 1, at);
-      closeSync(open);
-    };
-    put(byte ^ (1 << (bit & 7)));
+    flipBit(file, bit);
     try {
       return await use();
     } finally {
-      put(byte);
+      flipBit(file, bit);
     }
   }
 
   /** The frames in which the commits end. */
   function commitFrames(): readonly number[] {
     const log = readFileSync(`${path}-wal`);
-    const frames = (log.length - 32) / frameBytes;
-    const all = Array.from({ length: frames }, (_, at) => at + 1);
+    const all = Array.from({ length: liveFrames(`${path}-wal`) }, (_, at) => at + 1);
     return all.filter((frame) => log.readUInt32BE(frameAt(frame) + 4) !== 0);
   }
 
@@ -84,7 +74,7 @@ describe('a bit that flips', () => {
       await withFlipped(`${path}-wal`, bit, () => {
         try {
           assertWalIntact(path);
-          missed.push(((bit >> 3) - 32) % frameBytes);
+          missed.push(bit);
         } catch {
           // So it is found.
         }
@@ -109,5 +99,7 @@ describe('a bit that flips', () => {
     }
     if (isLong) console.info(found);
     expect(found['-wal']).toBeGreaterThan(0);
+    // Of a dozen bits all may fall where nothing is written.
+    if (isLong) expect(found['']).toBeGreaterThan(0);
   });
 });

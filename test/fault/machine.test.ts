@@ -2,11 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { openAs, WireClient } from '../support/wire-client.ts';
+import { WireClient } from '../support/wire-client.ts';
 import { times } from './length.ts';
-import type { Load } from './load.ts';
 import { whyNoShim } from './shim.ts';
-import { type Stage, tryUnder, tryWithShim } from './trial.ts';
+import { type Stage, tryUnder, tryWithShim, warningsOf } from './trial.ts';
 
 const noShim = whyNoShim();
 const skippedWithoutShim = noShim === undefined ? '' : ` (skipped: ${noShim})`;
@@ -50,11 +49,6 @@ test.skipIf(noShim !== undefined)(
     expect(outcome.repeated).toBe(0);
   },
 );
-
-async function warningsOf({ way, token }: Load): Promise<unknown> {
-  const client = await openAs(way(), token);
-  return (await client.ask('server.status'))?.result?.['warnings'];
-}
 
 const [hour, day] = [3600, 86_400];
 const steps = [2 * hour, -2 * hour, day, -day];

@@ -19,8 +19,8 @@ export interface Stage {
   readonly folder: string;
   readonly load: Load;
   readonly server: ServerProcess;
-  /** Kills the server if it still runs, and starts one in its place. */
-  restart(): Promise<void>;
+  /** Kills the server if it still runs, and starts one in its place, which is `server` from then on. */
+  restart(): Promise<ServerProcess>;
 }
 
 export interface TrialOptions extends LogOptions {
@@ -77,6 +77,7 @@ export async function tryUnder(harm: (stage: Stage) => Promise<void>, options: T
       await server.kill();
       server = await startProcess(folder, false, settings);
       if (isFinished) await server.kill(); // The test had no more time for it.
+      return server;
     },
   };
   try {
@@ -121,6 +122,14 @@ async function enroll(server: ServerProcess): Promise<readonly [administrator: L
   });
 }
 
+/** What the server warns its operator of. */
+export function warningsOf({ way, token }: Load): Promise<unknown> {
+  return open(way(), async (client) => {
+    await client.ask('authenticate', { token });
+    return (await client.ask('server.status'))?.result?.['warnings'];
+  });
+}
+
 async function look(server: ServerProcess, token: string): Promise<Remains> {
   return open(server, async (client) => {
     await client.ask('authenticate', { token });
@@ -137,7 +146,7 @@ async function look(server: ServerProcess, token: string): Promise<Remains> {
   });
 }
 
-async function open<T>(server: ServerProcess, use: (client: WireClient) => Promise<T>): Promise<T> {
+async function open<T>(server: Way, use: (client: WireClient) => Promise<T>): Promise<T> {
   const cleanings: (() => void)[] = [];
   try {
     return await use(await WireClient.open(server, {}, (clean) => cleanings.push(clean)));
