@@ -5,12 +5,10 @@ import { lineBytesMax, lineBytesMaxBeforeLogin } from '../../src/model/limits.ts
 import { LineDecoder } from '../../src/wire/frame.ts';
 import { parseRequest } from '../../src/wire/message.ts';
 import { line } from '../support/wire-client.ts';
-import { answerMillisecondsMax, type FuzzedServer, hangMilliseconds } from './fuzzed-server.ts';
+import type { FuzzedServer, State } from './fuzzed-server.ts';
 import type { Peer } from './peer.ts';
+import { answerMillisecondsMax, assertSoon, hangMilliseconds, twiceIfSlow } from './slow.ts';
 import { judgeLine, type Said } from './verdict.ts';
-
-/** Where a connection stands when an input arrives. */
-export type State = 'before login' | 'logged in' | 'watching';
 
 const last = 'the-last-one';
 const ending = new Set(['session-expired', 'login-required', 'login-failed']);
@@ -51,14 +49,15 @@ function expectedOf(bytes: Uint8Array, bytesMax: number): Expected {
 export class Conversation {
   readonly #server: FuzzedServer;
   readonly #state: State;
-  readonly #user: string | undefined;
+  readonly #actor: string;
   #peer: Peer | undefined;
   #pushed = 0;
 
-  constructor(server: FuzzedServer, state: State, user?: string) {
+  /** Before login, too, inputs show what the actor has: it is then that tokens are judged. */
+  constructor(server: FuzzedServer, state: State, actor: string) {
     this.#server = server;
     this.#state = state;
-    this.#user = state === 'before login' ? undefined : user;
+    this.#actor = actor;
   }
 
   /**
@@ -67,7 +66,7 @@ export class Conversation {
    */
   async say(bytes: Buffer, cuts: readonly number[] = []): Promise<readonly Said[]> {
     try {
-      return await this.#sayTwiceIfSlow(bytes, cuts);
+      return await twiceIfSlow(() => this.#saySoon(bytes, cuts));
     } catch (error) {
       this.close(); // What is under way there is not for the next input.
       throw error;
@@ -79,36 +78,30 @@ export class Conversation {
     this.#peer = undefined;
   }
 
-  async #sayTwiceIfSlow(bytes: Buffer, cuts: readonly number[]): Promise<readonly Said[]> {
-    const first = await this.#exchange(bytes, cuts);
-    if (first.milliseconds <= answerMillisecondsMax) return first.said;
-    this.close();
-    const second = await this.#exchange(bytes, cuts);
-    if (second.milliseconds > answerMillisecondsMax) {
-      throw new Error(`The answer took ${Math.round(first.milliseconds)} and ${Math.round(second.milliseconds)} ms.`);
-    }
-    return second.said;
+  get #isNobody(): boolean {
+    return this.#state === 'before login';
+  }
+
+  async #saySoon(bytes: Buffer, cuts: readonly number[]): Promise<readonly Said[]> {
+    const { said, milliseconds } = await this.#exchange(bytes, cuts);
+    if (milliseconds > answerMillisecondsMax) this.close();
+    assertSoon('The answer', milliseconds);
+    return said;
   }
 
   async #open(): Promise<Peer> {
     if (this.#peer && !this.#peer.isClosed) return this.#peer;
-    const peer = this.#user === undefined ? await this.#server.connect() : await this.#server.connectAs(this.#user);
-    this.#peer = peer;
+    this.#peer = await this.#server.connectIn(this.#state, this.#actor);
     this.#pushed = 0;
-    peer.lines.length = 0;
-    if (this.#state !== 'watching') return peer;
-    await peer.write(Buffer.from(line('watch', 'watch')));
-    if (!(await peer.until(() => peer.lines.length > 0, hangMilliseconds))) throw new Error('A watch does not begin.');
-    peer.lines.splice(0, 1); // Its answer; what is behind that was pushed.
-    return peer;
+    return this.#peer;
   }
 
   async #exchange(given: Buffer, cuts: readonly number[]) {
     const peer = await this.#open();
-    const filled = this.#server.fill(given, this.#user);
+    const filled = this.#server.fill(given, this.#actor);
     // Whatever is open at its end ends there, so that the ping is a line of its own.
     const bytes = Buffer.concat([filled, filled.length === 0 || filled.at(-1) === 0x0a ? nothing : newline, lastLine]);
-    const expected = expectedOf(bytes, this.#user === undefined ? lineBytesMaxBeforeLogin : lineBytesMax);
+    const expected = expectedOf(bytes, this.#isNobody ? lineBytesMaxBeforeLogin : lineBytesMax);
     const since = performance.now();
     await peer.write(bytes, cuts);
     const said: Said[] = [];
@@ -135,7 +128,7 @@ export class Conversation {
   #judge(text: string, { commands }: Expected): Said {
     const one = judgeLine(text, (id) => (id === null ? undefined : commands.get(id)));
     if (one.seq === undefined) return one;
-    if (this.#user === undefined || one.seq <= this.#pushed) throw new Error(`Movement ${one.seq} is pushed amiss.`);
+    if (this.#isNobody || one.seq <= this.#pushed) throw new Error(`Movement ${one.seq} is pushed amiss.`);
     this.#pushed = one.seq;
     return one;
   }
@@ -143,7 +136,7 @@ export class Conversation {
   /** Each request has its one answer, or the last answer says why there are no more. */
   #settle(said: readonly Said[], { ids, isBad }: Expected, peer: Peer): void {
     const replies = said.filter(({ id }) => id !== undefined);
-    for (const one of replies) this.#server.learn(this.#user, one);
+    for (const one of replies) this.#server.learn(this.#actor, one);
     const unanswered = [...ids];
     for (const { id } of replies) {
       if (id === null || id === undefined) continue;
@@ -163,7 +156,7 @@ export class Conversation {
     // Whoever logged in, or lost their login, is not where this conversation is to be held; and the third login that
     // fails ends a connection, perhaps after the ping was answered.
     const isElsewhere = replies.some(({ code, result = {} }) =>
-      this.#user === undefined
+      this.#isNobody
         ? 'role' in result
         : (code !== undefined && ending.has(code)) || ('expiresAt' in result && 'user' in result),
     );

@@ -7,12 +7,12 @@ import { residentMebibytes } from '../support/process-figures.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { line, testPassword } from '../support/wire-client.ts';
 import { Peer } from './peer.ts';
+import { Pulse } from './pulse.ts';
+import { assertSoon, hangMilliseconds, twiceIfSlow } from './slow.ts';
 import { judgeLine, type Said } from './verdict.ts';
 
-/** Nothing takes the server longer than this to answer. */
-export const answerMillisecondsMax = 1000;
-/** After this it will not answer at all. */
-export const hangMilliseconds = 10_000;
+/** Where a connection stands when an input arrives. */
+export type State = 'before login' | 'logged in' | 'watching';
 
 /** Somebody on whose behalf it is fuzzed, and what they have. */
 interface Actor {
@@ -26,6 +26,8 @@ const busyMilliseconds = 5000;
 const busyAttemptsMax = 15;
 
 const keeper = 'keeper-of-the-others';
+/** A process that dies closes its sockets first; its exit and its last words are seen so much later, at most. */
+const exitMilliseconds = 500;
 
 /**
  * A server in a process of its own, and users there who are used for fuzzing: whatever they do to themselves, the keeper,
@@ -46,6 +48,8 @@ export class FuzzedServer {
     rmSync(this.folder, { recursive: true, force: true });
   };
   #keeper: Peer | undefined;
+  #pulse: Pulse | undefined;
+  #exit: number | string | undefined;
   #asked = 0;
   #connections = 0;
 
@@ -54,6 +58,9 @@ export class FuzzedServer {
     this.process = started;
     this.#complaints = complaints;
     this.#remove = remove;
+    void started.ended.then((exit) => {
+      this.#exit = exit ?? 'unknown';
+    });
     process.once('exit', this.#abandon);
   }
 
@@ -96,17 +103,29 @@ export class FuzzedServer {
     }
   }
 
+  /** A connection that stands there, of this actor unless it is before login. */
+  async connectIn(state: State, user: string): Promise<Peer> {
+    if (state === 'before login') return this.connect();
+    const peer = await this.connectAs(user);
+    peer.lines.length = 0;
+    if (state === 'logged in') return peer;
+    await peer.write(Buffer.from(line('watch', 'watch')));
+    if (!(await peer.until(() => peer.lines.length > 0, hangMilliseconds))) throw new Error('A watch does not begin.');
+    peer.lines.splice(0, 1); // Its answer; what is behind that was pushed.
+    return peer;
+  }
+
   /** The text with what only the server knows in the place of what stands for it. */
-  fill(text: Buffer, user: string | undefined): Buffer {
-    if (user === undefined || !text.includes('<')) return text;
+  fill(text: Buffer, user: string): Buffer {
+    if (!text.includes('<')) return text;
     let filled = text.toString('latin1');
     for (const [placeholder, value] of this.#actorOf(user).has) filled = filled.replaceAll(placeholder, value);
     return Buffer.from(filled, 'latin1');
   }
 
   /** Remembers of a result what later inputs may show. */
-  learn(user: string | undefined, { result }: Said): void {
-    if (user === undefined || !result) return;
+  learn(user: string, { result }: Said): void {
+    if (!result) return;
     const { has } = this.#actorOf(user);
     const sources = { '<cursor>': 'cursor', '<refresh>': 'refreshToken', '<device>': 'device', '<code>': 'code' };
     for (const [placeholder, key] of Object.entries(sources)) {
@@ -118,17 +137,37 @@ export class FuzzedServer {
     if (typeof session?.id === 'string') has.set('<session>', session.id);
   }
 
+  /** Whether the server is known to be dead or has said in its log that it has a bug. */
+  get isTroubled(): boolean {
+    return this.#exit !== undefined || this.#complaints.length > 0;
+  }
+
+  /** How the server ended, or what it complains of; undefined when it does neither. */
+  async trouble(): Promise<string | undefined> {
+    await Promise.race([this.process.ended.then(() => sleep(exitMilliseconds / 5)), sleep(exitMilliseconds)]);
+    const complaints = this.#complaints.join('');
+    if (this.#exit !== undefined) return `The server crashed (exit ${this.#exit}):\n${complaints}`;
+    return complaints === '' ? undefined : `The server complains:\n${complaints}`;
+  }
+
   /** Throws when the server is dead, does not answer, or has said in its log that it has a bug. */
   async assertWell(): Promise<void> {
-    const { pid } = this.process;
-    try {
-      process.kill(pid, 0);
-    } catch {
-      throw new Error(`The server crashed:\n${this.#complaints.join('')}`);
-    }
-    if (!this.#keeper) throw new Error('Nobody keeps this server.');
-    await this.#ask(this.#keeper, 'ping');
-    if (this.#complaints.length > 0) throw new Error(`The server complains:\n${this.#complaints.join('')}`);
+    const asKeeper = this.#keeper;
+    if (!asKeeper) throw new Error('Nobody keeps this server.');
+    const alive = twiceIfSlow(() => this.#ask(asKeeper, 'ping'));
+    const error = await alive.then(
+      () => undefined,
+      (why: unknown) => why,
+    );
+    if (error === undefined && !this.isTroubled) return;
+    const trouble = await this.trouble();
+    throw trouble === undefined ? error : new Error(trouble);
+  }
+
+  /** The longest that somebody waits who only asks whether the server is there. */
+  longestWaitDuring(what: () => Promise<void>): Promise<number> {
+    if (!this.#pulse) throw new Error('Nobody asks whether the server is there.');
+    return this.#pulse.longestDuring(what);
   }
 
   /** MiB of memory that the server occupies; undefined where the system does not say. */
@@ -139,6 +178,7 @@ export class FuzzedServer {
   async close(): Promise<void> {
     process.off('exit', this.#abandon);
     this.#keeper?.close();
+    this.#pulse?.close();
     await this.process.kill();
     await this.#remove();
   }
@@ -157,13 +197,16 @@ export class FuzzedServer {
     first.close();
     this.#keeper = await this.connect();
     await this.#ask(this.#keeper, 'enroll', { code: result?.['code'] });
-    await this.#ask(this.#keeper, 'enroll', { password: testPassword });
+    const { result: grant } = await this.#ask(this.#keeper, 'enroll', { password: testPassword });
     for (const user of this.#actors.keys()) await this.#restore(user);
     const stock = { operation: '5b3b1a34-7d1f-4b52-a2a0-6f2b0c5f9a11' };
     const lines = ['Maggi', 'Soap', 'Salt'].flatMap((item) =>
       ['main', 'cellar'].map((location) => ({ item, quantity: 100, location })),
     );
     await this.#ask(this.#keeper, 'add', { lines, ...stock });
+    const second = await this.connect();
+    await this.#ask(second, 'authenticate', { token: grant?.['accessToken'] });
+    this.#pulse = new Pulse(second);
   }
 
   /** Gives somebody a new login, and what they may do back. What of it was not amiss is refused, which is fine. */
@@ -199,6 +242,7 @@ export class FuzzedServer {
 
   async #ask(peer: Peer, method: string, params: object = {}): Promise<Said> {
     const id = `keeper-${++this.#asked}`;
+    const since = performance.now();
     peer.lines.length = 0;
     await peer.write(Buffer.from(line(id, method, params)));
     const isReply = (text: string) => text.includes(`"id":"${id}"`);
@@ -207,6 +251,15 @@ export class FuzzedServer {
     }
     const text = peer.lines.find(isReply);
     if (text === undefined) throw new Error(`The connection of somebody else was closed: ${peer.lines.join('\n')}`);
+    // Only a server that has just begun loads the code that it works with.
+    if (this.#pulse) assertSoon(`${method} of somebody else`, performance.now() - since);
     return judgeLine(text, () => undefined);
   }
+}
+
+/** The server that is shared, or one of one's own, which is then one's own to close. */
+export async function openServer(shared: FuzzedServer | undefined) {
+  if (shared) return { server: shared, closeServer: async () => undefined };
+  const server = await FuzzedServer.open();
+  return { server, closeServer: () => server.close() };
 }

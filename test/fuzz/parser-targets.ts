@@ -17,7 +17,8 @@ import { LineDecoder } from '../../src/wire/frame.ts';
 import { parseFromServer, parseRequest } from '../../src/wire/message.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { mutate, mutations, textLike } from './bytes.ts';
-import { defineTarget, soon, type Target } from './target.ts';
+import { soon } from './slow.ts';
+import { defineTarget, type Target } from './target.ts';
 
 /** A refusal is what a wrong input is to get; anything else that is thrown is found. */
 function refusing(what: () => unknown): void {

@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { FuzzedServer } from './fuzzed-server.ts';
+import { assertSoon, twiceIfSlow } from './slow.ts';
 
 /** Something that takes inputs which others make. */
 export interface Target {
@@ -29,6 +31,10 @@ export interface Trial<Input> {
 
 /** To make an input small that something was found with may take so long. */
 const shrinkMilliseconds = 20_000;
+/** Longer than it takes to set an actor right who must wait for a new login: after this an input hangs. */
+const inputMilliseconds = 120_000;
+/** So many inputs are named when the server is found dead: the last one need not be what killed it. */
+const lastInputsMax = 4;
 
 /** A target out of inputs and a trial of them. */
 export function defineTarget<Input>(
@@ -45,15 +51,12 @@ export function defineTarget<Input>(
         server: trial.server,
         batchInputs,
         async run(seed, numRuns = batchInputs) {
-          let tried = 0;
-          const found = fc.asyncProperty(inputs, async (input) => {
-            tried++;
-            await trial.attempt(input);
-          });
-          const details = await fc.check(found, { seed, numRuns, interruptAfterTimeLimit: shrinkMilliseconds });
+          const round = new Round(trial);
+          const found = fc.asyncProperty(inputs, (input) => round.attempt(input));
+          const details = await fc.check(found, { seed, numRuns });
           if (details.failed) throw new Error(explain(details));
           await trial.server?.assertWell();
-          return tried;
+          return round.tried;
         },
         async close() {
           await trial.close();
@@ -61,6 +64,55 @@ export function defineTarget<Input>(
       };
     },
   };
+}
+
+/** The inputs of one batch, until something is found; from then on, smaller ones. */
+class Round<Input> {
+  tried = 0;
+  readonly #trial: Trial<Input>;
+  readonly #last: Input[] = [];
+  /** From then on all inputs pass unseen, so that what was found stays as it is. */
+  #over = Number.POSITIVE_INFINITY;
+
+  constructor(trial: Trial<Input>) {
+    this.#trial = trial;
+  }
+
+  async attempt(input: Input): Promise<void> {
+    if (performance.now() > this.#over) return;
+    this.tried++;
+    this.#last.push(input);
+    if (this.#last.length > lastInputsMax) this.#last.shift();
+    const { server } = this.#trial;
+    try {
+      await this.#inTime(twiceIfSlow(() => this.#attemptOnce(input)));
+      if (server?.isTroubled) throw new Error('The server is in trouble.');
+    } catch (error) {
+      this.#over = Math.min(this.#over, performance.now() + shrinkMilliseconds);
+      const trouble = await server?.trouble();
+      if (trouble === undefined) throw error;
+      // Every smaller input would fail there, whatever it is.
+      this.#over = 0;
+      throw new Error(`${trouble}\nThe last inputs were:\n${this.#last.map(show).join('\n')}`);
+    }
+  }
+
+  async #attemptOnce(input: Input): Promise<void> {
+    const attempt = async () => void (await this.#trial.attempt(input));
+    const { server } = this.#trial;
+    if (!server) return attempt();
+    assertSoon('An answer to somebody else', await server.longestWaitDuring(attempt));
+  }
+
+  async #inTime(attempt: Promise<void>): Promise<void> {
+    const late = new AbortController();
+    const hang = sleep(inputMilliseconds, true, late).catch(() => false);
+    const isLate = await Promise.race([attempt.then(() => false), hang]).finally(() => late.abort());
+    if (!isLate) return;
+    attempt.catch(() => undefined); // What comes of it later is of no more interest.
+    this.#over = 0; // It still goes on, and would go on beside a smaller one.
+    throw new Error(`It hangs: there is no end of it after ${inputMilliseconds} ms.`);
+  }
 }
 
 function explain<Input>({
@@ -85,18 +137,4 @@ function show(input: unknown): string {
     return Buffer.from(written).equals(bytes) ? written : { base64: bytes.toString('base64') };
   });
   return text.slice(0, 4000);
-}
-
-/**
- * Does what takes no longer than anything may. What is slow is done again before it counts: the machine may have been
- * busy with something else.
- */
-export async function soon(what: () => unknown): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    const since = performance.now();
-    await what();
-    const took = performance.now() - since;
-    if (took <= 1000) return;
-    if (attempt === 2) throw new Error(`It took ${Math.round(took)} ms, three times.`);
-  }
 }
