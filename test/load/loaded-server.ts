@@ -22,6 +22,7 @@ export class LoadedServer {
     rmSync(this.folder, { recursive: true, force: true });
   };
   #process: ServerProcess;
+  #administrator: string | undefined;
 
   private constructor(folder: string, started: ServerProcess, options: LogOptions, remove: () => Promise<void>) {
     this.folder = folder;
@@ -48,12 +49,10 @@ export class LoadedServer {
     return join(this.folder, 'certs');
   }
 
-  /** Enrolls the administrator, who adds a user of this role for each name; once, before all else. */
+  /** Has the administrator add a user of this role for each name; the first time, enrolls the administrator. */
   async populate(names: readonly string[], role: Role = 'clerk'): Promise<readonly Machine[]> {
-    const { link } = this.#process;
-    if (!link) throw new Error('The server printed no link.');
     return this.converse(async (administrator) => {
-      await enrollAdministrator({ ...this.#process, link: () => link }, administrator);
+      await this.#administer(administrator);
       const machines: Machine[] = [];
       for (const user of names) {
         await administrator.ask('user.add', { user, role });
@@ -62,6 +61,17 @@ export class LoadedServer {
       }
       return machines;
     });
+  }
+
+  async #administer(client: WireClient): Promise<void> {
+    if (this.#administrator !== undefined) {
+      await client.ask('authenticate', { token: this.#administrator });
+      return;
+    }
+    const { link } = this.#process;
+    if (!link) throw new Error('The server printed no link.');
+    const granted = await enrollAdministrator({ ...this.#process, link: () => link }, client);
+    this.#administrator = granted['accessToken'];
   }
 
   /** kill -9, and a new start on the same files. */

@@ -14,7 +14,13 @@ const panels: readonly Panel[] = [
       { color: '#2c3e50', value: ({ median }) => median },
     ],
   },
-  { title: 'resident memory, MiB', lines: [{ color: '#2980b9', value: ({ resident }) => resident }] },
+  {
+    title: 'memory: resident and live heap, MiB',
+    lines: [
+      { color: '#2980b9', value: ({ resident }) => resident },
+      { color: '#2c3e50', value: ({ heap }) => heap },
+    ],
+  },
   { title: 'open descriptors', lines: [{ color: '#16a085', value: ({ descriptors }) => descriptors }] },
 ];
 const colors: Readonly<Record<Disturbance, string>> = {

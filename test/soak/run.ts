@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises';
-import { loadavg } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { growthOf } from './growth.ts';
+import { judgeGrowth } from './growth.ts';
 import { drawSoak } from './picture.ts';
 import { type Sample, soak } from './soak.ts';
 
@@ -13,7 +14,7 @@ const help = `Lets users work on a server for long, which is killed, reloaded, g
 Options:
   --minutes M      how long (default 5); memory and descriptors are judged of the last two thirds, without kills
   --kills N        how often it is killed in the first third (default: once a minute of that, at least once)
-  --picture FILE   an SVG of the times of add, memory and descriptors
+  --picture FILE   an SVG of the times of add, memory and descriptors (default: soak.svg in the temporary folder)
   --help           this text
 
 The status is 1 when anything that was acknowledged is lost or there twice, a watcher missed something, an honest request
@@ -21,13 +22,23 @@ was refused, or memory or descriptors grow.
 `;
 
 const samples = 120;
+const headings = [
+  'SECONDS',
+  'ADDS',
+  'MEDIAN (ms)',
+  'P99 (ms)',
+  'MEMORY (MiB)',
+  'HEAP (MiB)',
+  'DESCRIPTORS',
+  'CONNECTIONS',
+];
 
 function parseOptions() {
   const { values } = parseArgs({
     options: {
       minutes: { type: 'string', default: '5' },
       kills: { type: 'string' },
-      picture: { type: 'string' },
+      picture: { type: 'string', default: join(tmpdir(), 'soak.svg') },
       help: { type: 'boolean', default: false },
     },
   });
@@ -39,11 +50,12 @@ function parseOptions() {
 }
 
 function formatRow(cells: readonly (string | number | undefined)[]): string {
-  return `${cells.map((cell) => String(cell ?? '').padStart(12)).join('')}\n`;
+  return `${cells.map((cell) => String(cell ?? '').padStart(14)).join('')}\n`;
 }
 
-function rowOf({ at, adds, median, p99, resident, descriptors }: Sample): string {
-  return formatRow([at.toFixed(0), adds, median.toFixed(1), p99.toFixed(1), resident?.toFixed(0), descriptors]);
+function rowOf({ at, adds, median, p99, resident, heap, descriptors, connections }: Sample): string {
+  const [times, memory] = [[median, p99].map((one) => one.toFixed(1)), [resident?.toFixed(0), heap?.toFixed(1)]];
+  return formatRow([at.toFixed(0), adds, ...times, ...memory, descriptors, connections]);
 }
 
 async function main(): Promise<number> {
@@ -52,18 +64,23 @@ async function main(): Promise<number> {
     process.stdout.write(help);
     return 0;
   }
-  process.stdout.write(formatRow(['SECONDS', 'ADDS', 'MEDIAN (ms)', 'P99 (ms)', 'MEMORY (MiB)', 'DESCRIPTORS']));
+  process.stdout.write(formatRow(headings));
   let taken = 0;
   const soaked = await soak({ seconds: minutes * 60, samples, kills }, (sample) => {
     if (++taken % 6 === 0) process.stdout.write(rowOf(sample));
   });
-  if (picture !== undefined) await writeFile(picture, drawSoak(soaked));
-  const problems = [...soaked.problems, ...growthOf(soaked.samples.filter(({ at }) => at > soaked.settledAt))];
+  await writeFile(picture, drawSoak(soaked));
+  const { settledAt } = soaked;
+  const growth = judgeGrowth(
+    soaked.samples.filter(({ at }) => at > settledAt),
+    settledAt,
+  );
+  const problems = [...soaked.problems, ...growth.problems];
   const { acknowledged, repeated, watched, disturbed } = soaked;
   const load = loadavg().map((one) => one.toFixed(1));
   process.stdout.write(
     `${acknowledged} adds acknowledged, ${repeated} repeated, ${watched} movements watched, ${disturbed.length} disturbances.\n` +
-      `Node.js ${process.versions.node}, load ${load.join(' ')}.\n${problems.map((problem) => `${problem}\n`).join('')}`,
+      `Node.js ${process.versions.node}, load ${load.join(' ')}. Picture: ${picture}\n${[...growth.unjudged, ...problems].map((sentence) => `${sentence}\n`).join('')}`,
   );
   return problems.length === 0 ? 0 : 1;
 }

@@ -3,23 +3,20 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Attackers, attack } from '../hostile/attackers.ts';
 import { quantile } from '../load/latency.ts';
 import { LoadedServer, type Machine } from '../load/loaded-server.ts';
-import { openDescriptors, residentMebibytes } from '../support/process-figures.ts';
 import { type Add, addUntilDone, type Load, type Outcome } from './adder.ts';
 import { type Disturbance, type Disturbed, disturbances } from './disturbance.ts';
+import { type Figures, measure, probed } from './gauge.ts';
 import { look } from './look.ts';
 import { Audience, readOn } from './reader.ts';
 
 /** How it went for some seconds. */
-export interface Sample {
+export interface Sample extends Figures {
   /** Seconds from the start. */
   readonly at: number;
   readonly adds: number;
   /** Milliseconds; NaN when nothing was answered. */
   readonly median: number;
   readonly p99: number;
-  /** MiB; undefined where the system does not say. */
-  readonly resident: number | undefined;
-  readonly descriptors: number | undefined;
 }
 
 /** What a run showed. */
@@ -53,12 +50,16 @@ export async function soak(
   onSample: (sample: Sample) => void = () => undefined,
 ): Promise<Soaked> {
   const complaints: string[] = [];
-  const server = await LoadedServer.open({ onLog: (text) => complaints.push(`The server complains: ${text.trim()}`) });
+  const server = await LoadedServer.open({
+    onLog: (text) => complaints.push(`The server complains: ${text.trim()}`),
+    env: probed,
+  });
   let slow: readonly Attackers[] = [];
   try {
     const names = Array.from({ length: adders }, (_, at) => `adder-${at}`);
     const [reader, deaf, ...machines] = await server.populate(['reader', 'deaf', ...names]);
-    if (!reader || !deaf) throw new Error('There are no users.');
+    const [auditor] = await server.populate(['auditor'], 'auditor');
+    if (!reader || !deaf || !auditor) throw new Error('There are no users.');
     const since = performance.now();
     const elapsed = () => (performance.now() - since) / 1000;
     const goesOn = () => elapsed() < seconds;
@@ -102,8 +103,7 @@ export async function soak(
         adds: taken.length,
         median: quantile(taken, 0.5),
         p99: quantile(taken, 0.99),
-        resident: residentMebibytes(server.process.pid),
-        descriptors: openDescriptors(server.process.pid),
+        ...(await measure(server, auditor)),
       };
       samples.push(sample);
       onSample(sample);
