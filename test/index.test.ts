@@ -42,6 +42,16 @@ test("the README's example of a watch prints what was, leaves its loop, and ends
   expect([stdout, stderr]).toEqual(['1: admin 200 Maggi, now 200\n2: admin -20 Maggi, now 180\n', '']);
 });
 
+test('what is no JSON is refused by itself, and the connection goes on', async () => {
+  const inventory = await open();
+  await inventory.ping({});
+  const big = 5n as unknown as number; // As from a program without types.
+  const refused = await inventory.add({ item: 'Soap', quantity: big }).catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(Failure);
+  expect(refused).toMatchObject({ code: 'bad-params', message: expect.stringContaining('BigInt') });
+  expect(await inventory.ping({})).toEqual({});
+});
+
 test('every command is a method whose parameters and result have types', async () => {
   const inventory = await open();
   const added = await inventory.add({ item: 'Soap', quantity: 12 });

@@ -95,12 +95,19 @@ export class ClientConnection {
   request(method: string, params: Readonly<Record<string, unknown>>): Promise<unknown> {
     if (this.#ended) return Promise.reject(this.#ended);
     const id = ++this.#lastId;
+    let line: string;
+    try {
+      line = formatRequest({ id, method, params });
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return Promise.reject(new Failure('bad-params', `What ${method} was given is no JSON: ${why}.`));
+    }
     this.#pinging.refresh();
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
       // What is asked in one turn leaves in one write, and so in one round trip.
       this.#socket.cork();
-      this.#socket.write(formatRequest({ id, method, params }));
+      this.#socket.write(line);
       process.nextTick(() => this.#socket.uncork());
     });
   }

@@ -22,7 +22,7 @@ export function problemsIn(schema: v.GenericSchema, value: unknown): readonly { 
  * `bad-frame`.
  */
 export function checkResult<S extends v.GenericSchema>(schema: S, result: unknown): v.InferOutput<S> {
-  const checked = v.safeParse(schema, result);
+  const checked = v.safeParse(schema, result, { abortEarly: true });
   if (checked.success) return checked.output;
   throw new Failure('bad-frame', 'The server sent a result that this program does not understand.', {
     hint: 'Compare the versions of the two: secure-inv --version, secure-invd --version',
@@ -43,7 +43,22 @@ function explain(issue: v.BaseIssue<unknown>): string {
   if (issue.expected === 'never') return `There is no parameter "${path}".`;
   if (issue.received === 'undefined') return `${path} is missing.`;
   // Valibot's own messages do not name the field, ours do; inside a list it takes the path to tell which.
-  if (issue.message.startsWith('Invalid ')) return `${path} must be ${issue.expected} (got ${issue.received}).`;
+  if (issue.message.startsWith('Invalid ')) return explainPlainly(path, issue);
   const sentence = issue.message.endsWith('.') ? issue.message : `${issue.message} (got ${issue.received}).`;
   return path.includes('.') ? `${path}: ${sentence}` : sentence;
+}
+
+const kinds: Readonly<Record<string, string>> = {
+  string: 'text',
+  Array: 'a list',
+  Object: 'an object',
+  boolean: 'true or false',
+};
+
+/** What Valibot found by itself, in our words. */
+function explainPlainly(path: string, { type, requirement, expected, received }: v.BaseIssue<unknown>): string {
+  const isOfText = received.startsWith('"');
+  if (type === 'max_length')
+    return `${path} may have at most ${requirement} ${isOfText ? 'characters' : 'entries'} (got ${received}).`;
+  return `${path} must be ${kinds[expected ?? ''] ?? expected} (got ${received}).`;
 }

@@ -1,7 +1,19 @@
 import * as v from 'valibot';
 import { pageRowsDefault } from '../model/limits.ts';
 import { define } from './command.ts';
-import { cursor, formatMovement, item, limit, lookedAt, movement, movementKind, time, userName } from './field.ts';
+import {
+  cursor,
+  endOf,
+  formatMovement,
+  item,
+  limit,
+  lookedAt,
+  movement,
+  movementKind,
+  time,
+  until,
+  userName,
+} from './field.ts';
 import { renderChange } from './item/change.ts';
 import { formatSecond, renderTable } from './table.ts';
 
@@ -16,7 +28,7 @@ export const history = define({
     location: v.optional(lookedAt),
     kind: v.optional(movementKind),
     since: v.optional(time),
-    until: v.optional(time),
+    until: v.optional(until),
     limit: v.optional(limit),
     cursor: v.optional(cursor),
   }),
@@ -52,13 +64,13 @@ export const history = define({
       return renderTable(columns, rows, screen) + more;
     },
   },
-  async handle({ since, until, limit = pageRowsDefault, ...filters }, { store, principal }) {
+  async handle({ since, until: end, limit = pageRowsDefault, ...filters }, { store, principal }) {
     const page = await store.history({
       ...filters,
       scope: principal.scope,
       limit,
       since: since === undefined ? undefined : Date.parse(since),
-      until: until === undefined ? undefined : Date.parse(until),
+      until: end === undefined ? undefined : endOf(end),
     });
     return {
       movements: page.movements.map(formatMovement),

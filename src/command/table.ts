@@ -26,8 +26,9 @@ const gap = '  ';
  * columns left out, which is said below. What is still too wide the terminal breaks: a number that is cut is another number.
  */
 export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], screen: Screen): string {
+  // Not by spreading: a call takes only so many arguments.
   const natural = columns.map(({ heading }, at) =>
-    Math.max(widthOf(heading), ...rows.map((row) => widthOf(row[at] ?? ''))),
+    rows.reduce((widest, row) => Math.max(widest, widthOf(row[at] ?? '')), widthOf(heading)),
   );
   const { widths, left } = fitInto(columns, natural, rows, screen.columns);
   const line = (cells: readonly string[]) => {
@@ -122,9 +123,10 @@ const agoUnits = [
 /** `3 min ago` or `in 2 d`; the date of what is more than two weeks away. Clocks differ: less than a minute is now. */
 export function formatAgo(time: number, now: number): string {
   const seconds = Math.abs(now - time) / 1000;
+  if (Number.isNaN(seconds)) return 'at no time'; // A server of another kind may say anything.
   if (seconds < 60) return 'just now';
   const unit = agoUnits.find(({ until }) => seconds < until);
-  if (!unit) return new Date(time).toISOString().slice(0, 10);
+  if (!unit) return Math.abs(time) > 8.64e15 ? 'at no time' : new Date(time).toISOString().slice(0, 10);
   const count = `${Math.floor(seconds / unit.seconds)} ${unit.name}`;
   return time < now ? `${count} ago` : `in ${count}`;
 }

@@ -106,5 +106,6 @@ function parseFailure(error: Record<string, unknown>): Failure {
     reason: text('reason') as RefusalReason | undefined, // Shown, never decided upon; a newer server may know more.
     request: text('request'),
   };
-  return new Failure(parseFailureCode(data['code']) ?? 'internal', String(error['message']), details);
+  const message = typeof error['message'] === 'string' ? error['message'] : 'The server failed and does not say how.';
+  return new Failure(parseFailureCode(data['code']) ?? 'internal', message, details);
 }

@@ -123,3 +123,10 @@ describe('every list fits into 80 columns, also where everything in it is long',
     }
   });
 });
+
+test('what only a server of another kind would say breaks no table', () => {
+  const rows = Array.from({ length: 200_000 }, (_, at) => [String(at)]);
+  expect(renderTable([{ heading: 'ITEM' }], rows, screen(80)).split('\n')).toHaveLength(200_001);
+  expect(formatAgo(Number.NaN, 0)).toBe('at no time');
+  expect(formatAgo(1e300, 0)).toBe('at no time');
+});

@@ -195,6 +195,14 @@ describe('a hostile server cannot steer the terminal of its client', () => {
     }
   });
 
+  test('by a refusal whose message is no text', async () => {
+    const message = { toString: 1, valueOf: 1 };
+    const run = await startHostileServer(() => ({ error: { code: 1005, message, data: { code: 'not-found' } } }));
+    const { status, err } = await run(['view']);
+    expect(err).toMatch(/^secure-inv: The server failed and does not say how\.\n/);
+    expect(status).toBe(5);
+  });
+
   test('by an enrolment code with a command of the shell in it', async () => {
     const code = "x'; touch /tmp/x; '";
     const run = await startHostileServer(() => ({ result: { user: 'a', role: 'clerk', code, expiresAt: at } }));

@@ -12,6 +12,7 @@ import { closest } from '../../model/closest.ts';
 import { Failure, failures } from '../../model/failure.ts';
 import type { ImportProblem } from '../../model/import.ts';
 import { importNameCharactersMax, importProblemsMax, importRowsMax } from '../../model/limits.ts';
+import { printable } from '../../model/printable.ts';
 import type { ClientSession } from '../call.ts';
 import { openProgress } from '../progress.ts';
 import { openScreen } from '../terminal.ts';
@@ -99,7 +100,7 @@ async function importFile(
     const status = await follow(session, id, count);
     say(
       shell,
-      `Imported ${renderRows(count)}${file.name === undefined ? '' : ` of ${file.name}`} (import ${id}).`,
+      `Imported ${renderRows(count)}${file.name === undefined ? '' : ` of ${printable(file.name)}`} (import ${id}).`,
       status,
     );
   });

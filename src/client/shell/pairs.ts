@@ -17,6 +17,11 @@ const envelopeBytes = 256;
  */
 export async function readPairs(words: readonly string[], own: readonly string[], given: Params): Promise<Params> {
   const isInput = words.length === 1 && words[0] === '-';
+  if (!isInput && words[0] === '-') {
+    throw new Failure('bad-params', '- stands alone: the lines come from standard input.', {
+      hint: 'Each line: ITEM QUANTITY',
+    });
+  }
   const pairs = isInput ? parseDelivery(await readInput(deliveryBytesMax)) : pairsOf(words);
   const [first] = pairs;
   if (pairs.length === 1 && !isInput) return { ...first, ...given };
@@ -50,7 +55,7 @@ function pairsOf(words: readonly string[]): readonly Pair[] {
   });
 }
 
-/** Lines such as `Basmati rice 12`; empty ones and comments (`#`) are skipped. */
+/** Lines such as `Basmati rice 12`, or with the name in quotes; empty ones and comments (`# …`) are skipped. */
 function parseDelivery(text: string): readonly Pair[] {
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
   const pairs = lines.flatMap((line, at) => parseLine(line.trim(), at + 1));
@@ -66,8 +71,10 @@ function parseDelivery(text: string): readonly Pair[] {
 }
 
 function parseLine(line: string, number: number): Pair | [] {
-  if (line === '' || line.startsWith('#')) return [];
-  const [, item, quantity] = /^(.*\S)\s+(\S+)$/u.exec(line) ?? [];
+  // Without a space it is the name of something: "#8 screws".
+  if (line === '' || /^#(\s|$)/.test(line)) return [];
+  const [, words, quantity] = /^(.*\S)\s+(\S+)$/u.exec(line) ?? [];
+  const item = words?.replace(/^(["'])(.+)\1$/u, '$2');
   if (item === undefined || quantity === undefined) {
     throw new Failure('bad-params', `Line ${number}: there is no quantity.`, { hint: 'Each line: ITEM QUANTITY' });
   }

@@ -58,7 +58,8 @@ export function addRemote(shell: Shell, command: Command, perform?: Perform): Wo
   return line;
 }
 
-const pairsDescription = 'pairs of an item and a quantity, or - to read them from standard input, one to a line';
+const pairsDescription =
+  'pairs of an item and a quantity, or - to read them from standard input, one to a line; a line that begins with "# " is a remark';
 /** The parameters that pairs are made of. */
 const inPairs: ReadonlySet<string> = new Set(['item', 'quantity']);
 
