@@ -6,6 +6,12 @@ export type Attack = { readonly port: number; readonly ca: string } & (
       readonly connections: number;
     }
   | {
+      /** As many log in, and say nothing or drip a request from then on. */
+      readonly kind: 'silent members';
+      readonly connections: number;
+      readonly token: string;
+    }
+  | {
       /** Tries of wrong passwords, each on a new connection. */
       readonly kind: 'logins';
       readonly perSecond: number;
@@ -21,7 +27,7 @@ export type Attack = { readonly port: number; readonly ca: string } & (
       readonly kind: 'flood';
       readonly connections: number;
       readonly depth: number;
-      readonly what: 'add' | 'delivery' | 'view' | 'ping';
+      readonly what: Flooding;
       readonly token: string;
     }
   | {
@@ -32,8 +38,17 @@ export type Attack = { readonly port: number; readonly ca: string } & (
     }
 );
 
-/** What it tells now and then: how many connections it has, and how much it has done. */
+/** Valid requests of which there may be too many. */
+export type Flooding = 'add' | 'delivery' | 'view' | 'search' | 'history' | 'import' | 'ping';
+
+/** What it tells now and then, counted from its start. */
 export interface Tally {
+  /** Sockets that were dialed, each a new one, and those of them that reached the server. */
+  readonly dialed: number;
+  readonly reached: number;
+  /** Those that are there now, and the most that ever were at once. */
   readonly connections: number;
+  readonly most: number;
+  /** What was answered. */
   readonly done: number;
 }

@@ -11,7 +11,7 @@ export interface Attackers {
 /** Begins an attack in a process of its own. */
 export function attack(order: Attack): Attackers {
   const child = startModule(new URL('./attacker.ts', import.meta.url));
-  let tally: Tally = { connections: 0, done: 0 };
+  let tally: Tally = { dialed: 0, reached: 0, connections: 0, most: 0, done: 0 };
   child.on('message', (told: Tally) => {
     tally = told;
   });

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadedServer, Machine } from '../load/loaded-server.ts';
+import { logIn, type Person } from '../load/person.ts';
 import type { WireClient } from '../support/wire-client.ts';
 
 /** How honest clients were served: milliseconds of each request, and what went wrong. */
@@ -9,27 +10,41 @@ export interface Service {
   readonly views: number[];
   /** From the first byte of a new connection to its first answer after it has shown who it is. */
   readonly arrivals: number[];
+  /** From the first byte of a new connection to the answer to a password, on a device that is known. */
+  readonly logins: number[];
   readonly complaints: string[];
+}
+
+/** Who works honestly: members with API tokens all the time, of whom the first comes anew as well, and a person who logs in. */
+export interface Cast {
+  readonly members: readonly Machine[];
+  readonly person?: Person;
+  readonly chance: () => number;
 }
 
 const answerMillisecondsMax = 10_000;
 const items = 20;
+const arrivalMilliseconds = 25;
+/** Rarer than a user may (`ownChangesPerMinuteMax`). */
+const loginMilliseconds = 700;
 
 /**
- * Works for so long as people and their machines do: each member adds one thing, waits for the answer and a moment
+ * Works for so long, and once at the least, as people and their machines do: each member adds one thing, waits for the answer and a moment
  * longer, and looks at it; now and then somebody comes anew.
  */
 export async function serveHonestly(
   server: LoadedServer,
-  members: readonly Machine[],
+  { members, person, chance }: Cast,
   seconds: number,
 ): Promise<Service> {
-  const service: Service = { adds: [], views: [], arrivals: [], complaints: [] };
+  const service: Service = { adds: [], views: [], arrivals: [], logins: [], complaints: [] };
   const end = performance.now() + seconds * 1000;
   const goesOn = () => performance.now() < end && service.complaints.length === 0;
   const [newcomer] = members;
-  const working = members.map((member, at) => work(server, member, at, service, goesOn));
-  await Promise.all(newcomer ? [...working, arrive(server, newcomer, service, goesOn)] : working);
+  const working = members.map((member, at) => work(server, member, at, service, goesOn, chance));
+  const coming = newcomer ? [arrive(server, newcomer, service, goesOn)] : [];
+  const logging = person ? [logInOften(server, person, service, goesOn)] : [];
+  await Promise.all([...working, ...coming, ...logging]);
   return service;
 }
 
@@ -39,17 +54,21 @@ async function work(
   at: number,
   service: Service,
   goesOn: () => boolean,
+  chance: () => number,
 ): Promise<void> {
+  const moment = () => sleep(2 + chance() * 10);
   await complaining(service, () =>
     server.converse(async (client) => {
       await ask(client, 'authenticate', { token });
-      for (let turn = at; goesOn(); turn++) {
+      let turn = at;
+      do {
         const item = `Item ${turn % items}`;
         service.adds.push(await ask(client, 'add', { item, quantity: 1, operation: randomUUID() }));
         await moment();
         service.views.push(await ask(client, 'view', { items: [item] }));
         await moment();
-      }
+        turn++;
+      } while (goesOn());
     }),
   );
 }
@@ -60,14 +79,30 @@ async function arrive(
   service: Service,
   goesOn: () => boolean,
 ): Promise<void> {
-  while (goesOn()) {
+  do {
     await complaining(service, async () => {
       const since = performance.now();
       await server.converse((client) => ask(client, 'authenticate', { token }));
       service.arrivals.push(performance.now() - since);
     });
-    await sleep(100);
-  }
+    await sleep(arrivalMilliseconds);
+  } while (goesOn());
+}
+
+async function logInOften(
+  server: LoadedServer,
+  person: Person,
+  service: Service,
+  goesOn: () => boolean,
+): Promise<void> {
+  do {
+    await complaining(service, async () => {
+      const since = performance.now();
+      await logIn(server, person);
+      service.logins.push(performance.now() - since);
+    });
+    await sleep(loginMilliseconds);
+  } while (goesOn());
 }
 
 /** Asks, demands a result, and tells how long it took. */
@@ -87,5 +122,3 @@ async function complaining(service: Service, what: () => Promise<unknown>): Prom
     service.complaints.push(error instanceof Error ? error.message : String(error));
   }
 }
-
-const moment = () => sleep(2 + Math.random() * 10);

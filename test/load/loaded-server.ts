@@ -63,6 +63,15 @@ export class LoadedServer {
     });
   }
 
+  /** Has the administrator invite somebody, who is to enrol with this code. */
+  async invite(user: string, role: Role = 'clerk'): Promise<string> {
+    return this.converse(async (administrator) => {
+      await this.#administer(administrator);
+      const added = await administrator.ask('user.add', { user, role });
+      return String(added?.result?.['code'] ?? complain(added));
+    });
+  }
+
   async #administer(client: WireClient): Promise<void> {
     if (this.#administrator !== undefined) {
       await client.ask('authenticate', { token: this.#administrator });
@@ -98,5 +107,5 @@ export class LoadedServer {
 }
 
 function complain(reply: unknown): never {
-  throw new Error(`There is no token: ${JSON.stringify(reply)}`);
+  throw new Error(`There is no such user: ${JSON.stringify(reply)}`);
 }
