@@ -1,7 +1,8 @@
 import type { ServerProcess } from '../fault/server-process.ts';
 import { WireClient } from '../support/wire-client.ts';
 
-interface Movement {
+/** What of a movement is judged. */
+export interface Movement {
   readonly operation: string;
   readonly item: string;
   readonly delta: number;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadedServer, Machine } from '../load/loaded-server.ts';
 import type { WireClient, WireReply } from '../support/wire-client.ts';
+import type { Movement } from './look.ts';
 
 const paceMilliseconds = 50;
 const questions = [
@@ -37,6 +38,7 @@ export async function readOn(
 /** Somebody who watches everything, whatever becomes of the connection: each movement once, in its order. */
 export class Audience {
   readonly problems: string[] = [];
+  readonly #pushed = new Map<number, string>();
   #seq = 0;
 
   /** The last movement that was pushed. */
@@ -60,12 +62,23 @@ export class Audience {
     }
   }
 
-  #take(pushed: WireReply & { readonly params?: { readonly seq?: number } }): void {
-    const seq = pushed.params?.seq;
-    if (seq === undefined) return; // Going away, or a reply.
+  /** Whether what was pushed is what the ledger has. */
+  judge(ledger: readonly Movement[]): readonly string[] {
+    const wrong = ledger.filter((movement) => this.#pushed.get(movement.seq) !== essence(movement));
+    return wrong.slice(0, 10).map(({ seq }) => `Movement ${seq} was not pushed as the ledger has it.`);
+  }
+
+  #take({ params: pushed }: WireReply & { readonly params?: Movement }): void {
+    if (!pushed) return; // Going away, or a reply.
+    const { seq } = pushed;
+    this.#pushed.set(seq, essence(pushed));
     if (seq !== this.#seq + 1) this.problems.push(`Movement ${seq} was pushed after ${this.#seq}.`);
     this.#seq = seq;
   }
+}
+
+function essence({ operation, item, delta }: Movement): string {
+  return `${operation} ${delta} ${item}`;
 }
 
 async function connected(server: LoadedServer, use: (client: WireClient) => Promise<void>): Promise<void> {

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +16,7 @@ Options:
   --minutes M      how long (default 5); memory and descriptors are judged of the last two thirds, without kills
   --kills N        how often it is killed in the first third (default: once a minute of that, at least once)
   --picture FILE   an SVG of the times of add, memory and descriptors (default: soak.svg in the temporary folder)
+  --seed S         of the pauses between adds (default: another one each time)
   --help           this text
 
 The status is 1 when anything that was acknowledged is lost or there twice, a watcher missed something, an honest request
@@ -39,6 +41,7 @@ function parseOptions() {
       minutes: { type: 'string', default: '5' },
       kills: { type: 'string' },
       picture: { type: 'string', default: join(tmpdir(), 'soak.svg') },
+      seed: { type: 'string', default: String(randomInt(1, 10_000)) },
       help: { type: 'boolean', default: false },
     },
   });
@@ -46,7 +49,9 @@ function parseOptions() {
   if (!(minutes > 0)) throw new Error(`--minutes is a positive number (got ${values.minutes}).`);
   const kills = values.kills === undefined ? Math.max(1, Math.round(minutes / 3)) : Number(values.kills);
   if (!Number.isSafeInteger(kills) || kills < 0) throw new Error(`--kills is a whole number (got ${values.kills}).`);
-  return { ...values, minutes, kills };
+  const seed = Number(values.seed);
+  if (!Number.isSafeInteger(seed)) throw new Error(`--seed is a whole number (got ${values.seed}).`);
+  return { ...values, minutes, kills, seed };
 }
 
 function formatRow(cells: readonly (string | number | undefined)[]): string {
@@ -59,14 +64,14 @@ function rowOf({ at, adds, median, p99, resident, heap, descriptors, connections
 }
 
 async function main(): Promise<number> {
-  const { minutes, kills, picture, help: isHelpWanted } = parseOptions();
+  const { minutes, kills, seed, picture, help: isHelpWanted } = parseOptions();
   if (isHelpWanted) {
     process.stdout.write(help);
     return 0;
   }
   process.stdout.write(formatRow(headings));
   let taken = 0;
-  const soaked = await soak({ seconds: minutes * 60, samples, kills }, (sample) => {
+  const soaked = await soak({ seconds: minutes * 60, samples, kills, seed }, (sample) => {
     if (++taken % 6 === 0) process.stdout.write(rowOf(sample));
   });
   await writeFile(picture, drawSoak(soaked));
@@ -80,7 +85,7 @@ async function main(): Promise<number> {
   const load = loadavg().map((one) => one.toFixed(1));
   process.stdout.write(
     `${acknowledged} adds acknowledged, ${repeated} repeated, ${watched} movements watched, ${disturbed.length} disturbances.\n` +
-      `Node.js ${process.versions.node}, load ${load.join(' ')}. Picture: ${picture}\n${[...growth.unjudged, ...problems].map((sentence) => `${sentence}\n`).join('')}`,
+      `Node.js ${process.versions.node}, load ${load.join(' ')}. Seed ${seed}. Picture: ${picture}\n${[...growth.unjudged, ...problems].map((sentence) => `${sentence}\n`).join('')}`,
   );
   return problems.length === 0 ? 0 : 1;
 }

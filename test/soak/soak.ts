@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { random } from '../fault/random.ts';
 import { type Attackers, attack } from '../hostile/attackers.ts';
 import { quantile } from '../load/latency.ts';
 import { LoadedServer, type Machine } from '../load/loaded-server.ts';
 import { type Add, addUntilDone, type Load, type Outcome } from './adder.ts';
 import { type Disturbance, type Disturbed, disturbances } from './disturbance.ts';
 import { type Figures, measure, probed } from './gauge.ts';
-import { look } from './look.ts';
+import { look, type Movement } from './look.ts';
 import { Audience, readOn } from './reader.ts';
 
 /** How it went for some seconds. */
@@ -32,6 +33,17 @@ export interface Soaked {
   readonly problems: readonly string[];
 }
 
+/** How it is to go. */
+export interface SoakOptions {
+  readonly seconds: number;
+  readonly samples: number;
+  readonly kills: number;
+  /** Of the pauses between adds. */
+  readonly seed: number;
+  /** It goes on for longer until so many are acknowledged: a busy machine does not make a test of nothing. */
+  readonly addsMin?: number;
+}
+
 const adders = 6;
 const items = 20;
 const paceMilliseconds = 25;
@@ -46,7 +58,7 @@ const catchUpMilliseconds = 10_000;
  * then on one process has to stand everything.
  */
 export async function soak(
-  { seconds, samples: count, kills }: { readonly seconds: number; readonly samples: number; readonly kills: number },
+  { seconds, samples: count, kills, seed, addsMin = 0 }: SoakOptions,
   onSample: (sample: Sample) => void = () => undefined,
 ): Promise<Soaked> {
   const complaints: string[] = [];
@@ -62,7 +74,9 @@ export async function soak(
     if (!reader || !deaf || !auditor) throw new Error('There are no users.');
     const since = performance.now();
     const elapsed = () => (performance.now() - since) / 1000;
-    const goesOn = () => elapsed() < seconds;
+    let answered = 0;
+    const goesOn = () => elapsed() < seconds || answered < addsMin;
+    const chance = random(seed);
     const annoy = () => {
       const { port, ca } = server.process;
       return [
@@ -73,7 +87,15 @@ export async function soak(
     slow = annoy();
 
     const latencies: number[] = [];
-    const working = machines.map((machine) => addUntilDone(loadOf(server, machine, goesOn, latencies)));
+    const shared = {
+      goesOn,
+      pace: () => sleep(chance() * 2 * paceMilliseconds),
+      answered: (milliseconds: number) => {
+        answered++;
+        latencies.push(milliseconds);
+      },
+    };
+    const working = machines.map((machine) => addUntilDone(loadOf(server, machine, shared)));
     const audience = new Audience();
     const reading = readOn(server, reader, goesOn, complaints);
     let watchedUntil = Number.POSITIVE_INFINITY;
@@ -109,12 +131,13 @@ export async function soak(
       onSample(sample);
     }
     const [outcomes] = await Promise.all([Promise.all(working), reading, disturbing]);
-    const problems = [...complaints, ...(await judgeHistory(server, reader, outcomes))];
+    const { movements, balances } = await look(server.process, reader.token);
+    const problems = [...complaints, ...judgeHistory(movements, balances, outcomes)];
     const acknowledged = outcomes.flatMap((outcome) => outcome.acknowledged);
     watchedUntil = acknowledged.length;
     await Promise.race([watching, sleep(catchUpMilliseconds, undefined, { ref: false })]);
     if (audience.seq < watchedUntil) problems.push(`A watcher has ${audience.seq} of ${watchedUntil} movements.`);
-    problems.push(...audience.problems);
+    problems.push(...audience.problems, ...audience.judge(movements));
     watchedUntil = 0;
     await watching;
     return {
@@ -132,15 +155,13 @@ export async function soak(
   }
 }
 
-function loadOf(server: LoadedServer, { token }: Machine, goesOn: () => boolean, latencies: number[]): Load {
+function loadOf(server: LoadedServer, { token }: Machine, shared: Pick<Load, 'goesOn' | 'pace' | 'answered'>): Load {
   let added = 0;
   return {
     server: () => server.process,
     token,
-    goesOn,
+    ...shared,
     next: (): Add => ({ operation: randomUUID(), item: `Item ${added++ % items}`, quantity: 1 + (added % 9) }),
-    pace: () => sleep(Math.random() * 2 * paceMilliseconds),
-    answered: (milliseconds) => latencies.push(milliseconds),
   };
 }
 
@@ -160,15 +181,14 @@ async function endAll(attackers: readonly Attackers[]): Promise<void> {
 }
 
 /** What is wrong with the history, measured against what the adders were told. */
-async function judgeHistory(
-  server: LoadedServer,
-  { token }: Machine,
+function judgeHistory(
+  movements: readonly Movement[],
+  balances: ReadonlyMap<string, number>,
   outcomes: readonly Outcome[],
-): Promise<readonly string[]> {
+): readonly string[] {
   const told = new Map(
     outcomes.flatMap(({ acknowledged }) => acknowledged.map((add) => [add.operation, add] as const)),
   );
-  const { movements, balances } = await look(server.process, token);
   const problems: string[] = [];
   const sums = new Map<string, number>();
   for (const { operation, item, delta, seq } of movements) {
