@@ -6,8 +6,9 @@ import type { LoadedServer } from '../load/loaded-server.ts';
 
 /** What an operator, or bad luck, does to a server that is at work. */
 export const disturbances = {
+  // Each time another value, and never the default.
   reload: async (server: LoadedServer, turn: number) => {
-    await writeFile(join(server.folder, 'server.jsonc'), `{ "audit": { "days": ${400 + (turn % 2)} } }`);
+    await writeFile(join(server.folder, 'server.jsonc'), `{ "audit": { "days": ${401 + turn} } }`);
     server.process.signal('SIGHUP');
   },
   'new keys': (server: LoadedServer) => rotateKeys(join(server.folder, 'data', 'token-keys.json')),

@@ -81,7 +81,8 @@ function essence({ operation, item, delta }: Movement): string {
   return `${operation} ${delta} ${item}`;
 }
 
-async function connected(server: LoadedServer, use: (client: WireClient) => Promise<void>): Promise<void> {
+/** Talks to a server that may just be killed. */
+export async function connected(server: LoadedServer, use: (client: WireClient) => Promise<void>): Promise<void> {
   try {
     await server.converse(use);
   } catch {

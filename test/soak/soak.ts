@@ -4,11 +4,14 @@ import { random } from '../fault/random.ts';
 import { type Attackers, attack } from '../hostile/attackers.ts';
 import { quantile } from '../load/latency.ts';
 import { LoadedServer, type Machine } from '../load/loaded-server.ts';
+import { enrollPerson } from '../load/person.ts';
 import { type Add, addUntilDone, type Load, type Outcome } from './adder.ts';
+import { Commuter } from './commuter.ts';
 import { type Disturbance, type Disturbed, disturbances } from './disturbance.ts';
 import { type Figures, measure, probed } from './gauge.ts';
 import { look, type Movement } from './look.ts';
 import { Audience, readOn } from './reader.ts';
+import { disturb } from './trace.ts';
 
 /** How it went for some seconds. */
 export interface Sample extends Figures {
@@ -72,10 +75,13 @@ export async function soak(
     const [reader, deaf, ...machines] = await server.populate(['reader', 'deaf', ...names]);
     const [auditor] = await server.populate(['auditor'], 'auditor');
     if (!reader || !deaf || !auditor) throw new Error('There are no users.');
+    const commuters: Commuter[] = [];
+    for (const user of ['eve', 'fay']) commuters.push(new Commuter(await enrollPerson(server, user)));
     const since = performance.now();
     const elapsed = () => (performance.now() - since) / 1000;
     let answered = 0;
-    const goesOn = () => elapsed() < seconds || answered < addsMin;
+    let isDisturbed = false;
+    const goesOn = () => elapsed() < seconds || answered < addsMin || !isDisturbed;
     const chance = random(seed);
     const annoy = () => {
       const { port, ca } = server.process;
@@ -97,6 +103,7 @@ export async function soak(
     };
     const working = machines.map((machine) => addUntilDone(loadOf(server, machine, shared)));
     const audience = new Audience();
+    const commuting = commuters.map((commuter) => commuter.commute(server, goesOn, complaints));
     const reading = readOn(server, reader, goesOn, complaints);
     let watchedUntil = Number.POSITIVE_INFINITY;
     const watching = audience.watch(server, reader, () => audience.seq < watchedUntil, complaints);
@@ -109,11 +116,12 @@ export async function soak(
         await sleep(Math.max(0, (at - elapsed()) * 1000));
         disturbed.push({ what, at: elapsed() });
         if (what === 'kill -9') await endAll(slow);
-        await disturbances[what](server, turn);
+        complaints.push(...(await disturb(server, what, turn, { auditor, commuters })));
         if (what !== 'kill -9') continue;
         slow = annoy();
         settledAt = elapsed();
       }
+      isDisturbed = true;
     })();
 
     const samples: Sample[] = [];
@@ -130,7 +138,7 @@ export async function soak(
       samples.push(sample);
       onSample(sample);
     }
-    const [outcomes] = await Promise.all([Promise.all(working), reading, disturbing]);
+    const [outcomes] = await Promise.all([Promise.all(working), reading, disturbing, ...commuting]);
     const { movements, balances } = await look(server.process, reader.token);
     const problems = [...complaints, ...judgeHistory(movements, balances, outcomes)];
     const acknowledged = outcomes.flatMap((outcome) => outcome.acknowledged);
