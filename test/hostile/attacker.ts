@@ -61,11 +61,15 @@ async function beSilentMembers(attack: Attack & { kind: 'silent members' }): Pro
   }
 }
 
+const guessesAtOnce = 10;
+
 function guess(attack: Attack & { kind: 'logins' }): void {
   let made = 0;
   const since = performance.now();
   setInterval(() => {
-    for (const due = ((performance.now() - since) / 1000) * attack.perSecond; made < due; made++) {
+    const due = ((performance.now() - since) / 1000) * attack.perSecond;
+    // Whoever is late catches up bit by bit, because what was dialed wants to go on.
+    for (const some = Math.min(due, made + guessesAtOnce); made < some; made++) {
       const socket = dialTls(attack);
       socket.write(line(1, 'login', { user: `user-${made % 50}`, password: `not the password ${made}` }));
       socket.once('data', () => {
