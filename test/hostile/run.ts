@@ -65,7 +65,9 @@ const kinds = { adds: 'ADD', views: 'VIEW', arrivals: 'NEW' } as const satisfies
 const kindNames = ['adds', 'views', 'arrivals'] as const satisfies readonly Kind[];
 
 function formatRow(cells: readonly string[]): string {
-  return cells.map((cell, at) => (at === 0 ? cell.padEnd(columns[at] ?? 0) : cell.padStart(columns[at] ?? 0))).join('');
+  return cells
+    .map((cell, at) => (at === 0 ? cell.padEnd(columns[at] ?? 0) : cell.padStart(columns[at] ?? 0)))
+    .join(' ');
 }
 
 /** What the attackers did, and how often somebody logged in by password beside it. */
