@@ -15,6 +15,9 @@ export function takeServerLock(path: string): ServerLock | undefined {
   try {
     // Nothing is ever written here, so no journal need lie about after a kill.
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    // On a read-only file system SQLite has opened the file for reading, where an exclusive transaction locks nothing and
+    // is no error; this, which is never committed, is one.
+    database.exec('PRAGMA user_version = 1');
     return { release: () => database.close() };
   } catch (error) {
     database.close();
