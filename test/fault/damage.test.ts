@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { flipBit, frameAt, liveFrames } from './flipped-bit.ts';
 import type { Event } from './history.ts';
 import { times } from './length.ts';
-import { random } from './random.ts';
+import { drawChances } from './seed.ts';
 import { startProcess } from './server-process.ts';
 import { tryUnder, warningsOf } from './trial.ts';
 
@@ -18,7 +18,7 @@ const bitsPerFrame = (frameAt(2) - frameAt(1)) * 8;
 test(`a server that is killed under load, and whose log has a flipped bit, ${rounds} times, does not start, says where, and has all when it is back`, {
   timeout,
 }, async () => {
-  const chance = random(rounds);
+  const chance = drawChances();
   const outcome = await tryUnder(async ({ folder, load, server, restart }) => {
     const database = join(folder, 'data', 'inventory.db');
     const files = () => [database, `${database}-wal`].map((path) => readFileSync(path));
@@ -59,7 +59,7 @@ function sourceAt(database: string, history: readonly Event[], chance: () => num
 test(`a server that finds a flipped bit in its ledger, ${finds} times, takes no changes, shows what there is, and goes on when it is back`, {
   timeout,
 }, async () => {
-  const chance = random(finds);
+  const chance = drawChances();
   const outcome = await tryUnder(async ({ folder, load, server, restart }) => {
     const database = join(folder, 'data', 'inventory.db');
     const count = (what: Event['what']) => load.history.filter((event) => event.what === what).length;

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { isLong, times } from './length.ts';
 import type { Load } from './load.ts';
 import { growLog } from './log-growth.ts';
-import { random } from './random.ts';
+import { drawChances } from './seed.ts';
 import { type Fault, type Shim, whyNoShim } from './shim.ts';
 import { type Stage, tryWithShim } from './trial.ts';
 
@@ -52,7 +52,7 @@ test.skipIf(reason !== undefined)(
   `a server that is killed ${rounds} times ${tried.map(({ name }) => name).join(', ')} loses and doubles nothing${skipped}`,
   { timeout },
   async () => {
-    const chance = random(rounds);
+    const chance = drawChances();
     const outcome = await tryWithShim(async (stage, shim) => {
       for (let round = 0; round < rounds; round++) {
         for (const { name, ending, point, passes } of tried) {
@@ -91,7 +91,7 @@ describe.skipIf(reason !== undefined)(`a server whose files fail under load${ski
   }
 
   test(`${faults.length * repeats} times loses and doubles nothing, and no look is wrong`, { timeout }, async () => {
-    const chance = random(repeats);
+    const chance = drawChances();
     const outcome = await tryWithShim(async ({ load }, shim) => {
       for (let repeat = 0; repeat < repeats; repeat++) {
         for (const [name, fault] of faults) {

@@ -9,7 +9,7 @@ import { intentOf, note } from '../store/intent.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { flipBit, frameAt, frameHeaderBytes, liveFrames } from './flipped-bit.ts';
 import { isLong, times } from './length.ts';
-import { random } from './random.ts';
+import { drawChances } from './seed.ts';
 
 const commits = 12;
 const timeout = times(60_000, 900_000);
@@ -60,7 +60,7 @@ describe('a bit that flips', () => {
 
   test('in the log before its last commit is damage, wherever it is', { timeout }, async () => {
     const last = commitFrames().at(-2) ?? 0;
-    const chance = random(1);
+    const chance = drawChances();
     const bits: number[] = [];
     for (let frame = 1; frame <= last; frame++) {
       const header = Array.from({ length: frameHeaderBytes * 8 }, (_, bit) => frameAt(frame) * 8 + bit);
@@ -85,7 +85,7 @@ describe('a bit that flips', () => {
   });
 
   test('in the database or the log is found, or leaves every movement and balance as it was', { timeout }, async () => {
-    const chance = random(2);
+    const chance = drawChances();
     const found = { '': 0, '-wal': 0 };
     for (let round = 0; round < times(12, 1500); round++) {
       const end = round % 2 === 0 ? '' : '-wal';

@@ -2,45 +2,50 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../support/server.ts';
 import { enrollAdministrator, openAs, WireClient } from '../support/wire-client.ts';
+import { times } from './length.ts';
 import { startProcess } from './server-process.ts';
 
-const rows = 3000;
+const rows = times(3000, 30_000);
 const items = 40;
-const kills = 6;
+const kills = times(6, 60);
 
-test(`an accepted import survives ${kills} kills -9, and counts each of its ${rows} rows once`, async () => {
-  const folder = await temporaryFolder();
-  let server = await startProcess(folder, true);
-  onTestFinished(() => server.kill());
-  const { link } = server;
-  if (!link) throw new Error('The server printed no link.');
-  const client = await WireClient.open(server);
-  const { accessToken } = await enrollAdministrator({ ...server, link: () => link }, client);
-  const id = await acceptImport(client);
-  const done: number[] = [];
-  for (let kill = 0; kill < kills; kill++) {
-    // A kill is worth something between two commits of the import, not before the first or after the last.
-    const looking = await openAs(server, accessToken);
-    const before = await doneOf(looking, id);
-    while ((await doneOf(looking, id)) === before && before < rows) await sleep(1);
-    await server.kill();
-    server = await startProcess(folder);
-    done.push(await doneOf(await openAs(server, accessToken), id));
-  }
-  expect(done).toEqual(done.toSorted((a, b) => a - b));
-  expect(done[0]).toBeLessThan(rows);
-  const last = await openAs(server, accessToken);
-  await expect.poll(() => doneOf(last, id), { timeout: 30_000 }).toBe(rows);
+test(
+  `an accepted import survives ${kills} kills -9, and counts each of its ${rows} rows once`,
+  async () => {
+    const folder = await temporaryFolder();
+    let server = await startProcess(folder, true);
+    onTestFinished(() => server.kill());
+    const { link } = server;
+    if (!link) throw new Error('The server printed no link.');
+    const client = await WireClient.open(server);
+    const { accessToken } = await enrollAdministrator({ ...server, link: () => link }, client);
+    const id = await acceptImport(client);
+    const done: number[] = [];
+    for (let kill = 0; kill < kills; kill++) {
+      // A kill is worth something between two commits of the import, not before the first or after the last.
+      const looking = await openAs(server, accessToken);
+      const before = await doneOf(looking, id);
+      while ((await doneOf(looking, id)) === before && before < rows) await sleep(1);
+      await server.kill();
+      server = await startProcess(folder);
+      done.push(await doneOf(await openAs(server, accessToken), id));
+    }
+    expect(done).toEqual(done.toSorted((a, b) => a - b));
+    expect(done[0]).toBeLessThan(rows);
+    const last = await openAs(server, accessToken);
+    await expect.poll(() => doneOf(last, id), { timeout: 30_000 }).toBe(rows);
 
-  const movements = await allMovements(last);
-  expect(movements.filter(({ kind }) => kind === 'add')).toHaveLength(rows);
-  const noted = movements.filter(({ kind }) => kind === 'add').map(({ note }) => Number(note));
-  expect(noted.sort((a, b) => a - b)).toEqual(Array.from({ length: rows }, (_, at) => at));
-  const stock = (await last.ask('view', { limit: 1000 }))?.result?.['items'] as { item: string; quantity: number }[]; // As src/wire/README.md has it.
-  const sums = new Map<string, number>();
-  for (let at = 0; at < rows; at++) sums.set(itemOf(at), (sums.get(itemOf(at)) ?? 0) + at + 1);
-  expect(new Map(stock.map(({ item, quantity }) => [item, quantity]))).toEqual(new Map([...sums].sort()));
-}, 120_000);
+    const movements = await allMovements(last);
+    expect(movements.filter(({ kind }) => kind === 'add')).toHaveLength(rows);
+    const noted = movements.filter(({ kind }) => kind === 'add').map(({ note }) => Number(note));
+    expect(noted.sort((a, b) => a - b)).toEqual(Array.from({ length: rows }, (_, at) => at));
+    const stock = (await last.ask('view', { limit: 1000 }))?.result?.['items'] as { item: string; quantity: number }[]; // As src/wire/README.md has it.
+    const sums = new Map<string, number>();
+    for (let at = 0; at < rows; at++) sums.set(itemOf(at), (sums.get(itemOf(at)) ?? 0) + at + 1);
+    expect(new Map(stock.map(({ item, quantity }) => [item, quantity]))).toEqual(new Map([...sums].sort()));
+  },
+  times(120_000, 900_000),
+);
 
 const itemOf = (at: number) => `Item ${at % items}`;
 

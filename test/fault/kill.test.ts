@@ -1,29 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { times } from './length.ts';
-import { random } from './random.ts';
+import { drawChances } from './seed.ts';
 import { tryUnder } from './trial.ts';
 
 const kills = times(2, 500);
-const seed = 20_260_503;
 const changesMax = 300;
 const millisecondsMax = 20;
 
 test(
   `${kills} kills -9 under load lose no acknowledged movement, count none twice, and every look and refusal was possible`,
   async () => {
-    const chance = random(seed);
-    const outcome = await tryUnder(
-      async ({ load, restart }) => {
-        for (let kill = 0; kill < kills; kill++) {
-          await load.progress(chance() * changesMax); // However slow the machine is, something happened.
-          await sleep(chance() * millisecondsMax);
-          await restart();
-        }
-        await load.progress(changesMax);
-      },
-      { seed },
-    );
+    const chance = drawChances();
+    const outcome = await tryUnder(async ({ load, restart }) => {
+      for (let kill = 0; kill < kills; kill++) {
+        await load.progress(chance() * changesMax); // However slow the machine is, something happened.
+        await sleep(chance() * millisecondsMax);
+        await restart();
+      }
+      await load.progress(changesMax);
+    });
     expect(outcome.violations).toEqual([]);
     // Many were acknowledged only at a second try; else this would have tested nothing.
     expect(outcome.acknowledged).toBeGreaterThan(kills * 10);

@@ -1,6 +1,5 @@
 import type { Asked, Change, Event, Refusal } from './history.ts';
 import { nextChange } from './next-change.ts';
-import { random } from './random.ts';
 import { readStock, readTold } from './result.ts';
 
 /** Where clients connect to at the moment, and whom they trust there. */
@@ -33,16 +32,16 @@ export class Load {
   /** How many connections were made and are used. */
   connections = 0;
   isAbandoned = false;
-  #chance: () => number;
+  readonly #chance: () => number;
   #looks = 0;
   #acknowledged = 0;
   #isOver = false;
   readonly #waiting = new Set<() => void>();
 
-  constructor(token: string, way: () => Way, seed: number) {
+  constructor(token: string, way: () => Way, chance: () => number) {
     this.token = token;
     this.way = way;
-    this.#chance = random(seed);
+    this.#chance = chance;
   }
 
   /** Whether new things are still begun. */

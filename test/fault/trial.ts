@@ -11,6 +11,7 @@ import { workWithLibrary } from './library-clerk.ts';
 import { Load, type Login, type Way } from './load.ts';
 import { locations } from './next-change.ts';
 import { readStock } from './result.ts';
+import { drawChances } from './seed.ts';
 import { type LogOptions, type ServerProcess, startProcess } from './server-process.ts';
 import { buildShim, type Shim } from './shim.ts';
 
@@ -32,7 +33,6 @@ export interface TrialOptions extends LogOptions {
   readonly route?: (server: () => Way) => Promise<() => Way>;
   /** Makes the folder as it is to be, before the server is started there with this environment. */
   readonly prepare?: (folder: string) => NodeJS.ProcessEnv | Promise<NodeJS.ProcessEnv>;
-  readonly seed?: number;
 }
 
 /** The verdict, and what is left of it all. */
@@ -47,7 +47,7 @@ export interface Outcome extends Verdict {
  * and judges what the clients saw by what is left, in the server and in its files.
  */
 export async function tryUnder(harm: (stage: Stage) => Promise<void>, options: TrialOptions = {}): Promise<Outcome> {
-  const { clerks = 8, libraries = 0, route, prepare, seed = 1, ...log } = options;
+  const { clerks = 8, libraries = 0, route, prepare, ...log } = options;
   const folder = await temporaryFolder();
   const settings = prepare ? { ...log, env: await prepare(folder) } : log;
   let server = await startProcess(folder, true, settings);
@@ -59,7 +59,7 @@ export async function tryUnder(harm: (stage: Stage) => Promise<void>, options: T
   const [administrator, limited] = await enroll(server);
   const { token } = administrator;
   const direct = () => server;
-  const load = new Load(token, route ? await route(direct) : direct, seed);
+  const load = new Load(token, route ? await route(direct) : direct, drawChances());
   onTestFinished(() => load.abandon());
   const authority = join(folder, 'certs', 'server-ca.pem');
   const loginOf = (clerk: number) => (clerk % 3 === 2 ? limited : administrator);
