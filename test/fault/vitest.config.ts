@@ -4,7 +4,9 @@ import { defineConfig } from 'vitest/config';
 // npm run test:fault: the tests of this folder, which are also part of npm test, at length.
 process.env['SECURE_INV_FAULT'] = 'long';
 process.env['SECURE_INV_SEED'] ??= String(Date.now() % 2 ** 31);
-console.info(`To draw the same chances again: SECURE_INV_SEED=${process.env['SECURE_INV_SEED']}`);
+// Others read this file too, such as knip.
+if (process.env['VITEST'])
+  console.info(`To draw the same chances again: SECURE_INV_SEED=${process.env['SECURE_INV_SEED']}`);
 process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, '../../node_modules/.cache/node');
 
 export default defineConfig({
