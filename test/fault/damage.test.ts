@@ -8,7 +8,7 @@ import { drawChances } from './seed.ts';
 import { startProcess } from './server-process.ts';
 import { tryUnder, warningsOf } from './trial.ts';
 
-const timeout = times(60_000, 900_000);
+const timeout = times(120_000, 900_000); // Each restart takes seconds on a busy machine.
 const rounds = times(1, 40);
 /** Fewer, because the pass over the ledger takes longer the more there is of it. */
 const finds = times(1, 12);

@@ -9,7 +9,7 @@ import { type Stage, tryWithShim } from './trial.ts';
 
 const reason = whyNoShim();
 const skipped = reason === undefined ? '' : ` (skipped: ${reason})`;
-const timeout = times(60_000, 900_000);
+const timeout = times(120_000, 900_000); // Each restart takes seconds on a busy machine.
 const patienceMilliseconds = 30_000;
 
 interface Place {
