@@ -40,7 +40,9 @@ export function mountFailingDisk(image: string, folder: string, mebibytes: numbe
   execFileSync('mkfs.ext4', ['-q', image]);
   const attach = () => mount('-o', 'loop', image, folder);
   attach();
-  const forget = atEnd(() => void execFileSync('umount', ['--lazy', folder]));
+  // Also when a test ran out of time and a server has files open.
+  const leave = () => void execFileSync('umount', ['--lazy', folder]);
+  const forget = atEnd(leave);
   return {
     fail: () => void mount('-o', 'remount,abort', folder),
     repair() {
@@ -50,7 +52,7 @@ export function mountFailingDisk(image: string, folder: string, mebibytes: numbe
     protect: () => void mount('-o', 'remount,ro', folder),
     unmount() {
       forget();
-      unmount();
+      leave();
     },
   };
 }
