@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { FuzzedServer } from './fuzzed-server.ts';
 import { assertSoon, twiceIfSlow } from './slow.ts';
@@ -105,9 +104,11 @@ class Round<Input> {
   }
 
   async #inTime(attempt: Promise<void>): Promise<void> {
-    const late = new AbortController();
-    const hang = sleep(inputMilliseconds, true, late).catch(() => false);
-    const isLate = await Promise.race([attempt.then(() => false), hang]).finally(() => late.abort());
+    let timer: NodeJS.Timeout | undefined;
+    const hang = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => resolve(true), inputMilliseconds);
+    });
+    const isLate = await Promise.race([attempt.then(() => false), hang]).finally(() => clearTimeout(timer));
     if (!isLate) return;
     attempt.catch(() => undefined); // What comes of it later is of no more interest.
     this.#over = 0; // It still goes on, and would go on beside a smaller one.
