@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { growthMebibytesMax, growthOf, type Occupied, ownMebibytes } from './growth.ts';
 import { parserTargets } from './parser-targets.ts';
 import { Coverage, serverTargets } from './server-targets.ts';
 import type { Target } from './target.ts';
@@ -21,14 +22,12 @@ What is found is shown with the command that repeats it, and the status is 1.
 
 /** More than a server occupies that was fuzzed for an hour. */
 const residentMebibytesMax = 700;
-/** From the second quarter of a run to the last one: code that gets warm and caches that fill take less. */
-const growthMebibytesMax = 96;
 
 interface Figures {
   readonly name: string;
   readonly inputs: number;
   readonly seconds: number;
-  readonly memory: readonly number[];
+  readonly memory: readonly Occupied[];
   readonly found: string | undefined;
 }
 
@@ -51,17 +50,20 @@ function parseOptions() {
 async function fuzz({ name, open }: Target, firstSeed: number, seconds: number): Promise<Figures> {
   const target = await open();
   const since = performance.now();
-  const memory: number[] = [];
+  const memory: Occupied[] = [];
   let inputs = 0;
   let seed = firstSeed;
   let found: string | undefined;
   try {
     for (; performance.now() - since < seconds * 1000; seed = (seed + 1) | 0) {
       inputs += await target.run(seed);
-      const resident = target.server?.residentMebibytes();
-      if (resident !== undefined) memory.push(resident);
-      assertBounded(memory);
+      const mebibytes = target.server ? target.server.residentMebibytes() : ownMebibytes();
+      if (mebibytes === undefined) continue;
+      memory.push({ inputs, mebibytes });
+      if (mebibytes > residentMebibytesMax) throw new Error(`${Math.round(mebibytes)} MiB are occupied.`);
     }
+    const growth = growthOf(memory) ?? 0;
+    if (growth > growthMebibytesMax) throw new Error(`It grows by ${growth.toFixed(1)} MiB for each 1,000 inputs.`);
   } catch (error) {
     found = `${error instanceof Error ? error.message : error}\nTo repeat it: npm run test:fuzz -- --target '${name}' --seed ${seed}`;
   }
@@ -69,34 +71,16 @@ async function fuzz({ name, open }: Target, firstSeed: number, seconds: number):
   return { name, inputs, seconds: (performance.now() - since) / 1000, memory, found };
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}
-
-function assertBounded(memory: readonly number[]): void {
-  const last = memory.at(-1) ?? 0;
-  if (last > residentMebibytesMax) throw new Error(`The server occupies ${Math.round(last)} MiB.`);
-  if (memory.length < 40) return;
-  const [, second = 0, , fourth = 0] = quartersOf(memory);
-  if (fourth - second > growthMebibytesMax) throw new Error(`The server grows: ${quartersOf(memory)} MiB.`);
-}
-
-/** The median of each quarter of the time. */
-function quartersOf(memory: readonly number[]): readonly number[] {
-  if (memory.length < 4) return memory;
-  return [0, 1, 2, 3].map((at) => median(memory.slice((at * memory.length) / 4, ((at + 1) * memory.length) / 4)));
-}
-
 function formatRow({ name, inputs, seconds, memory, found }: Figures): string {
-  const occupied = quartersOf(memory)
-    .map((mebibytes) => Math.round(mebibytes))
-    .join(' → ');
+  const growth = growthOf(memory);
+  const occupied = [memory[0], memory.at(-1)].map((one) => (one ? Math.round(one.mebibytes) : '?')).join(' → ');
+  const judged = growth === undefined ? 'not judged' : growth.toFixed(1);
   const cells = [
     String(inputs).padStart(10),
     (inputs / seconds).toFixed(0).padStart(10),
     seconds.toFixed(0).padStart(8),
   ];
-  return `${name.padEnd(34)}${cells.join('')}  ${occupied.padEnd(26)}${found ? 'FOUND SOMETHING' : 'nothing'}`;
+  return `${name.padEnd(34)}${cells.join('')}  ${occupied.padEnd(14)}${judged.padEnd(14)}${found ? 'FOUND SOMETHING' : 'nothing'}`;
 }
 
 async function main(): Promise<number> {
@@ -118,7 +102,7 @@ async function main(): Promise<number> {
   }
   if (isCoverageWanted) process.stdout.write(`\n${coverage.lines.join('\n')}\n`);
   const heading = `${'TARGET'.padEnd(34)}${'INPUTS'.padStart(10)}${'PER SECOND'.padStart(11)}${'SECONDS'.padStart(8)}`;
-  process.stdout.write(`\n${heading}  MEMORY (MiB, by quarters)  FOUND\n${all.map(formatRow).join('\n')}\n`);
+  process.stdout.write(`\n${heading}  MEMORY (MiB)  MiB PER 1,000 FOUND\n${all.map(formatRow).join('\n')}\n`);
   return all.some(({ found }) => found !== undefined) ? 1 : 0;
 }
 
