@@ -7,7 +7,7 @@ import { parseRequest } from '../../src/wire/message.ts';
 import { line } from '../support/wire-client.ts';
 import type { FuzzedServer, State } from './fuzzed-server.ts';
 import type { Peer } from './peer.ts';
-import { answerMillisecondsMax, assertSoon, hangMilliseconds, twiceIfSlow } from './slow.ts';
+import { againIfSlow, answerMillisecondsMax, assertSoon, hangMilliseconds } from './slow.ts';
 import { judgeLine, type Said } from './verdict.ts';
 
 const last = 'the-last-one';
@@ -66,7 +66,7 @@ export class Conversation {
    */
   async say(bytes: Buffer, cuts: readonly number[] = []): Promise<readonly Said[]> {
     try {
-      return await twiceIfSlow(() => this.#saySoon(bytes, cuts));
+      return await againIfSlow(() => this.#saySoon(bytes, cuts));
     } catch (error) {
       this.close(); // What is under way there is not for the next input.
       throw error;

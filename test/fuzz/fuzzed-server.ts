@@ -3,12 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import type { Role } from '../../src/model/user.ts';
 import { type ServerProcess, startProcess } from '../fault/server-process.ts';
+import { claimOf, newKeys, spkiOf } from '../support/key-claim.ts';
 import { residentMebibytes } from '../support/process-figures.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { line, testPassword } from '../support/wire-client.ts';
+import { learnedFrom } from './learned.ts';
+import { standIns } from './params.ts';
 import { Peer } from './peer.ts';
 import { Pulse } from './pulse.ts';
-import { assertSoon, hangMilliseconds, twiceIfSlow } from './slow.ts';
+import { againIfSlow, assertSoon, hangMilliseconds } from './slow.ts';
 import { judgeLine, type Said } from './verdict.ts';
 
 /** Where a connection stands when an input arrives. */
@@ -26,6 +29,10 @@ const busyMilliseconds = 5000;
 const busyAttemptsMax = 15;
 
 const keeper = 'keeper-of-the-others';
+/** Somebody who has never come: enrolment codes are theirs. */
+const newcomer = 'newcomer';
+/** So that certificates are asked for with success, too. */
+const flags = { 'pki-issue': 'on' };
 /** A process that dies closes its sockets first; its exit and its last words are seen so much later, at most. */
 const exitMilliseconds = 500;
 
@@ -47,6 +54,7 @@ export class FuzzedServer {
     process.kill(this.process.pid, 'SIGKILL');
     rmSync(this.folder, { recursive: true, force: true });
   };
+  readonly #keys = newKeys();
   #keeper: Peer | undefined;
   #pulse: Pulse | undefined;
   #exit: number | string | undefined;
@@ -71,7 +79,7 @@ export class FuzzedServer {
     const remove = async () => {
       for (const clean of cleanings) await clean();
     };
-    const started = await startProcess(folder, true, { onLog: (text) => complaints.push(text) });
+    const started = await startProcess(folder, true, { flags, onLog: (text) => complaints.push(text) });
     const server = new FuzzedServer(folder, started, complaints, remove);
     await server.#settle();
     return server;
@@ -99,7 +107,7 @@ export class FuzzedServer {
       if (typeof said !== 'string' && said.result) return peer;
       peer.close();
       if (attempt === 2) throw new Error(`${user} cannot be set right: ${JSON.stringify(said)}`);
-      if (typeof said !== 'string') await this.#restore(user);
+      if (typeof said !== 'string') await this.restore(user);
     }
   }
 
@@ -117,24 +125,20 @@ export class FuzzedServer {
 
   /** The text with what only the server knows in the place of what stands for it. */
   fill(text: Buffer, user: string): Buffer {
-    if (!text.includes('<')) return text;
     let filled = text.toString('latin1');
-    for (const [placeholder, value] of this.#actorOf(user).has) filled = filled.replaceAll(placeholder, value);
+    for (const [standIn, value] of this.#actorOf(user).has) {
+      filled = filled.replaceAll(standIn, Buffer.from(value).toString('latin1'));
+    }
     return Buffer.from(filled, 'latin1');
   }
 
   /** Remembers of a result what later inputs may show. */
-  learn(user: string, { result }: Said): void {
+  learn(user: string, { result }: Pick<Said, 'result'>): void {
     if (!result) return;
     const { has } = this.#actorOf(user);
-    const sources = { '<cursor>': 'cursor', '<refresh>': 'refreshToken', '<device>': 'device', '<code>': 'code' };
-    for (const [placeholder, key] of Object.entries(sources)) {
-      const found = result[key];
-      if (typeof found === 'string') has.set(placeholder, found);
-    }
-    if (typeof result['token'] === 'string') has.set('<api>', result['token']);
-    const [session] = Array.isArray(result['sessions']) ? result['sessions'] : [];
-    if (typeof session?.id === 'string') has.set('<session>', session.id);
+    for (const [standIn, value] of learnedFrom(result)) has.set(standIn, value);
+    // Whoever has a nonce proves with it that a key is theirs.
+    if ('nonce' in result) has.set(standIns.signature, claimOf(result['nonce'], user, this.#keys).signature);
   }
 
   /** Whether the server is known to be dead or has said in its log that it has a bug. */
@@ -154,7 +158,7 @@ export class FuzzedServer {
   async assertWell(): Promise<void> {
     const asKeeper = this.#keeper;
     if (!asKeeper) throw new Error('Nobody keeps this server.');
-    const alive = twiceIfSlow(() => this.#ask(asKeeper, 'ping'));
+    const alive = againIfSlow(() => this.#ask(asKeeper, 'ping'));
     const error = await alive.then(
       () => undefined,
       (why: unknown) => why,
@@ -198,7 +202,7 @@ export class FuzzedServer {
     this.#keeper = await this.connect();
     await this.#ask(this.#keeper, 'enroll', { code: result?.['code'] });
     const { result: grant } = await this.#ask(this.#keeper, 'enroll', { password: testPassword });
-    for (const user of this.#actors.keys()) await this.#restore(user);
+    for (const user of this.#actors.keys()) await this.restore(user);
     const stock = { operation: '5b3b1a34-7d1f-4b52-a2a0-6f2b0c5f9a11' };
     const lines = ['Maggi', 'Soap', 'Salt'].flatMap((item) =>
       ['main', 'cellar'].map((location) => ({ item, quantity: 100, location })),
@@ -210,7 +214,7 @@ export class FuzzedServer {
   }
 
   /** Gives somebody a new login, and what they may do back. What of it was not amiss is refused, which is fine. */
-  async #restore(user: string, attempt = 0): Promise<void> {
+  async restore(user: string, attempt = 0): Promise<void> {
     const { role, location, has } = this.#actorOf(user);
     const asKeeper = this.#keeper;
     if (!asKeeper) throw new Error('Nobody keeps this server.');
@@ -232,12 +236,18 @@ export class FuzzedServer {
       // Nobody may log in more often than ownChangesPerMinuteMax, and this one did.
       peer.close();
       await sleep(busyMilliseconds);
-      return this.#restore(user, attempt + 1);
+      return this.restore(user, attempt + 1);
     }
     if (!grant) throw new Error(`${user} cannot enroll: ${redeemed.code ?? why}`);
     has.set('<access>', String(grant['accessToken']));
-    has.set('<refresh>', String(grant['refreshToken']));
+    has.set(standIns.publicKey, spkiOf(this.#keys.publicKey).toString('base64'));
+    this.learn(user, { result: grant });
+    // What others might have found of theirs, from the beginning on.
+    this.learn(user, await ask('token.create', { name: 'found', role: 'viewer', user }));
+    this.learn(user, await this.#ask(peer, 'session.list'));
     peer.close();
+    const invited = await ask('user.add', { user: newcomer, role: 'viewer' });
+    this.learn(user, invited.result ? invited : await ask('user.reset', { user: newcomer }));
   }
 
   async #ask(peer: Peer, method: string, params: object = {}): Promise<Said> {

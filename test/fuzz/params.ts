@@ -5,7 +5,11 @@ import { Failure } from '../../src/model/failure.ts';
 import { testPassword } from '../support/wire-client.ts';
 
 /** What stands for something that only the server under test knows; `FuzzedServer.fill` puts it in its place. */
-export const placeholders = ['<access>', '<refresh>', '<api>', '<session>', '<device>', '<cursor>', '<code>'] as const;
+export const placeholders = [
+  ...(['<access>', '<refresh>', '<api>', '<session>', '<token-id>', '<device>', '<cursor>', '<code>'] as const),
+];
+/** The same where a schema takes no such text. */
+export const standIns = { import: 987_654_321, seq: 987_654_322, publicKey: 'FuzzedKey', signature: 'FuzzedSignature' };
 
 export type Params = Readonly<Record<string, unknown>>;
 
@@ -20,6 +24,8 @@ interface Schema {
   readonly pipe?: readonly Schema[];
 }
 
+/** What there is of everything in the beginning: drawn more often, so that something comes of a request. */
+const stocked = { items: ['Maggi', 'Soap', 'Salt'], places: ['main', 'cellar'] };
 const items = ['Maggi', 'Soap', 'soap', 'Salt', '4006381333931', 'S-1', 'ﬁlter', 'İstanbul', 'Straße', 'x'.repeat(64)];
 const odd = [
   'constructor',
@@ -63,6 +69,21 @@ const known: Readonly<Record<string, readonly string[]>> = {
   current: [testPassword, 'wrong-passphrase-73'],
   source: ['127.0.0.1', '::1', '%'],
   unit: ['kg', 'pcs', 'ﬂ'],
+  publicKey: [standIns.publicKey],
+  signature: [standIns.signature],
+};
+const likely: Readonly<Record<string, readonly string[]>> = {
+  item: [...stocked.items, '<archived>'],
+  location: stocked.places,
+  from: stocked.places,
+  to: stocked.places,
+};
+const knownNumbers: Readonly<Record<string, readonly number[]>> = {
+  import: [standIns.import],
+  seq: [standIns.seq],
+  rows: [1],
+  page: [0],
+  quantity: [1, 2.5],
 };
 
 /** Text at the edges of what is text, and of what ours may be. */
@@ -102,11 +123,13 @@ function numberOf(schema: Schema, type: string, otherwise: number): number {
   return typeof found === 'number' ? found : otherwise;
 }
 
-function numbers(schema: Schema): fc.Arbitrary<number> {
+function numbers(name: string, schema: Schema): fc.Arbitrary<number> {
   const min = numberOf(schema, 'min_value', 0);
   const max = numberOf(schema, 'max_value', 1e12);
   const small = fc.integer({ min, max: Math.min(max, min + 200) });
-  return fc.oneof({ weight: 6, arbitrary: small }, fc.constantFrom(min, max, max - 1, min + 0.001, 2 ** 53 - 1));
+  const any = fc.oneof({ weight: 6, arbitrary: small }, fc.constantFrom(min, max, max - 1, min + 0.001, 2 ** 53 - 1));
+  const pool = knownNumbers[name];
+  return pool ? fc.oneof({ weight: 2, arbitrary: fc.constantFrom(...pool) }, any) : any;
 }
 
 function strings(name: string, schema: Schema): fc.Arbitrary<string> {
@@ -115,7 +138,9 @@ function strings(name: string, schema: Schema): fc.Arbitrary<string> {
   const pool = name === 'operation' ? operations : known[name];
   // An operation that was done before is done no more, and a new user is kept in memory.
   if (name === 'operation') return fc.oneof({ weight: 9, arbitrary: fc.uuid() }, fc.constantFrom(...operations));
-  return pool ? fc.constantFrom(...pool) : matching;
+  if (!pool) return matching;
+  const any = fc.constantFrom(...pool);
+  return likely[name] ? fc.oneof(fc.constantFrom(...likely[name]), any) : any;
 }
 
 /** What a schema seems to take. Its checks may still refuse it. */
@@ -137,7 +162,7 @@ function fitting(name: string, schema: Schema): fc.Arbitrary<unknown> {
     case 'boolean':
       return fc.boolean();
     case 'number':
-      return numbers(schema);
+      return numbers(name, schema);
     case 'string':
       return strings(name, schema);
     default:
@@ -173,13 +198,23 @@ export function isTaken(command: Command, params: Params): boolean {
 
 const schemaOf = (command: Command): Schema => command.params as unknown as Schema; // As much of it as is looked at.
 
-/** Parameters that the schema of a command takes. */
-export function validParams(command: Command): fc.Arbitrary<Params> {
-  return fittingObject(schemaOf(command).entries ?? {}).filter((params) => isTaken(command, params));
+/** Each is made once: that takes longer than all that the short form does with it. */
+function once<Made>(make: (command: Command) => Made): (command: Command) => Made {
+  const made = new Map<Command, Made>();
+  return (command) => {
+    const one = made.get(command) ?? make(command);
+    made.set(command, one);
+    return one;
+  };
 }
 
+/** Parameters that the schema of a command takes. */
+const validParams = once((command) =>
+  fittingObject(schemaOf(command).entries ?? {}).filter((params) => isTaken(command, params)),
+);
+
 /** Valid ones with one thing about them changed; some of them are valid still. */
-export function nearlyValidParams(command: Command): fc.Arbitrary<Params> {
+const nearlyValidParams = once((command): fc.Arbitrary<Params> => {
   const edits = fc.constantFrom('drop', 'set', 'add', 'wrap', 'text', 'inside');
   const names = Object.keys(schemaOf(command).entries ?? {});
   const name = names.length > 0 ? fc.constantFrom(...names) : fc.constant('no');
@@ -192,16 +227,16 @@ export function nearlyValidParams(command: Command): fc.Arbitrary<Params> {
     if (edit === 'inside' && Array.isArray(given)) return { ...rest, [field]: [...given, value] };
     return { ...rest, [field]: value };
   });
-}
+});
 
 /** The parameters of a command, but with anything in them. */
-export function invalidParams(command: Command): fc.Arbitrary<Params> {
+const invalidParams = once((command): fc.Arbitrary<Params> => {
   const names = Object.keys(schemaOf(command).entries ?? {});
   return fc.oneof(
     fc.record(Object.fromEntries(names.map((name) => [name, values])), { requiredKeys: [] }),
     fc.dictionary(fc.string({ maxLength: 10 }), values, { maxKeys: 3 }),
   );
-}
+});
 
 /** How near to right the parameters of a request are, and how they are made. */
 export const paramsOf = { valid: validParams, 'near-valid': nearlyValidParams, invalid: invalidParams } as const;

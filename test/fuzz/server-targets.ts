@@ -8,6 +8,7 @@ import { Conversation } from './conversation.ts';
 import { type FuzzedServer, openServer, type State } from './fuzzed-server.ts';
 import { handshakes } from './handshake-target.ts';
 import { type Nearness, type Params, paramsOf } from './params.ts';
+import { secrets } from './secret-target.ts';
 import { defineTarget, type Target, type Trial } from './target.ts';
 
 const ids = fc.oneof(fc.integer(), fc.string({ maxLength: 64 }), fc.constantFrom(2 ** 53 - 1, '', '\ud800'));
@@ -128,6 +129,9 @@ export async function openAsking(coverage: Coverage, shared?: FuzzedServer): Pro
       const reply = said.find(({ id }) => id === 'asked') ?? said.find(({ id }) => id === null);
       if (!reply) throw new Error('There is no answer.');
       coverage.add(asked, reply.code);
+      // Perhaps an input took from her what only an administrator may do: without it nothing more would come of most.
+      const isForbidden = asked.nearness === 'valid' && reply.code === 'forbidden';
+      if (asked.user === 'ada' && isForbidden) await server.restore('ada');
     },
     async close() {
       for (const conversation of [ada, cleo, nobody]) conversation.close();
@@ -152,6 +156,7 @@ function commandsTarget(coverage: Coverage): Target {
 export const serverTargets = (coverage: Coverage): readonly Target[] => [
   handshakes,
   certificates,
+  secrets,
   framesTarget('before login'),
   framesTarget('logged in'),
   framesTarget('watching'),

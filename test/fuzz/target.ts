@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import type { FuzzedServer } from './fuzzed-server.ts';
-import { assertSoon, twiceIfSlow } from './slow.ts';
+import { againIfSlow, assertSoon } from './slow.ts';
 
 /** Something that takes inputs which others make. */
 export interface Target {
@@ -84,7 +84,7 @@ class Round<Input> {
     if (this.#last.length > lastInputsMax) this.#last.shift();
     const { server } = this.#trial;
     try {
-      await this.#inTime(twiceIfSlow(() => this.#attemptOnce(input)));
+      await this.#inTime(againIfSlow(() => this.#attemptOnce(input)));
       if (server?.isTroubled) throw new Error('The server is in trouble.');
     } catch (error) {
       this.#over = Math.min(this.#over, performance.now() + shrinkMilliseconds);
