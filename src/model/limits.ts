@@ -265,8 +265,11 @@ export const queuedOperationsMax = 1000;
 /** Movements that a chart is drawn of: a page, and more than a terminal has columns for. */
 export const chartMovementsMax = 1000;
 
-/** Probes and one scraper; more at once is somebody's mischief, and the oldest goes. */
-export const opsConnectionsMax = 32;
+/**
+ * Probes and one scraper; more at once is somebody's mischief, and the oldest goes that has not asked yet. As many as come
+ * while a request is on its way: with 32, one that connects without end pushed probes out before they had asked.
+ */
+export const opsConnectionsMax = 256;
 /** A probe's request is a line and a few headers. */
 export const opsHeaderBytesMax = 4 * 1024;
 /** A probe sends its request at once: a slow one occupies a place for so long. */

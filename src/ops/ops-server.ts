@@ -27,13 +27,15 @@ interface Answer {
 
 /**
  * The port for whoever watches over the server: `/livez`, `/readyz` and `/metrics`, over plain HTTP on the loopback
- * address. Whatever its peers do, what they occupy is bounded: 32 connections of which the oldest makes room, 4 KiB and 2 s
+ * address. Whatever its peers do, what they occupy is bounded: 256 connections of which an idle one makes room, 4 KiB and 2 s
  * for a request, no bodies.
  */
 export class OpsServer {
   readonly #server: Server;
   readonly #pages: OpsPages;
   readonly #sockets = new Set<Socket>();
+  /** Since when those who have asked are being answered. */
+  readonly #asked = new Map<Socket, number>();
   #metrics: { readonly at: number; readonly text: Promise<string> } | undefined;
 
   private constructor(server: Server, pages: OpsPages) {
@@ -74,14 +76,21 @@ export class OpsServer {
   }
 
   #admit(socket: Socket): void {
+    const others = this.#sockets.size < opsConnectionsMax ? [] : [...this.#sockets];
     this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
-    // A Set keeps the order of arrival. An honest probe is done long before it is the oldest.
-    const [oldest] = this.#sockets;
-    if (this.#sockets.size > opsConnectionsMax) oldest?.destroy();
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#asked.delete(socket);
+    });
+    // A Set keeps the order of arrival. An honest probe asks long before it is the oldest, and takes its answer.
+    const longAgo = performance.now() - opsRequestSecondsMax * 1000;
+    const victim = others.find((one) => (this.#asked.get(one) ?? Number.NEGATIVE_INFINITY) < longAgo) ?? others[0];
+    victim?.destroy();
   }
 
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    this.#asked.set(request.socket, performance.now());
+    response.once('close', () => this.#asked.delete(request.socket));
     const { status, text, type } = await this.#answer(request).catch((error: unknown): Answer => {
       this.#pages.onError(error);
       return { status: 500, text: 'internal error\n' };

@@ -3,6 +3,8 @@ import { rename, writeFile } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import { opsConnectionsMax } from '../../src/model/limits.ts';
+import { OpsServer } from '../../src/ops/ops-server.ts';
 import { freePort, getPage, readMetric } from '../support/ops-port.ts';
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, line, WireClient } from '../support/wire-client.ts';
@@ -177,10 +179,28 @@ describe('a hostile request', () => {
 
   test('of a crowd that says nothing does not keep a probe out', async () => {
     const { port } = await startWithOps();
-    const crowd = await Promise.all(Array.from({ length: 200 }, () => openSocket(port)));
+    const crowd = await Promise.all(Array.from({ length: opsConnectionsMax + 50 }, () => openSocket(port)));
     expect((await getPage(port, '/livez')).status).toBe(200);
     const open = crowd.filter(({ closed: isClosed, destroyed }) => !isClosed && !destroyed);
-    expect(open.length).toBeLessThanOrEqual(32);
+    expect(open.length).toBeLessThanOrEqual(opsConnectionsMax);
+  });
+
+  test('of a crowd that comes without end pushes out nobody who is being answered', async () => {
+    const port = await freePort();
+    const { promise: answer, resolve } = Promise.withResolvers<boolean>();
+    let asked = 0;
+    const isAlive = () => {
+      asked++;
+      return answer;
+    };
+    const metrics = { contentType: 'text/plain', text: async () => '' };
+    const ops = await OpsServer.open(port, { isAlive, findings: async () => [], metrics, onError: () => undefined });
+    onTestFinished(() => ops.close());
+    const probe = getPage(port, '/livez');
+    await expect.poll(() => asked, patience).toBe(1);
+    for (let times = 0; times < 2 * opsConnectionsMax; times++) await openSocket(port);
+    resolve(true);
+    expect((await probe).status).toBe(200);
   });
 });
 
