@@ -42,6 +42,7 @@ import { ensureCertificates } from './pki/issue.ts';
 import { LiveCertificates } from './pki/live-certificates.ts';
 import { loadServerCertificates, type ServerCertificates } from './pki/server-certificates.ts';
 import { AuditLog } from './server/audit-log.ts';
+import { BoundedLog } from './server/bounded-log.ts';
 import { FairShare } from './server/fair-share.ts';
 import { ImportRunner } from './server/import-runner.ts';
 import { Listener } from './server/listen.ts';
@@ -319,6 +320,8 @@ async function openNotifier(config: ServerConfig, store: Store, log: Logger, now
       onError: (error) => log.error({ err: error }, 'cannot look after the messages to webhooks'),
     },
   );
+  const lowStock = new BoundedLog(log, 'low stock');
+  const givenUp = new BoundedLog(log, 'messages that were given up');
   store.onLowStock(({ movements, dropped }) => {
     for (const { item, location, balance, quantity, lowAt, seq, user } of movements) {
       const shown = {
@@ -326,9 +329,9 @@ async function openNotifier(config: ServerConfig, store: Store, log: Logger, now
         quantity: formatQuantity(quantity),
         lowAt: formatQuantity(lowAt),
       };
-      log.warn({ item, location, ...shown, seq, user }, 'low stock');
+      lowStock.tell('warn', { item, location, ...shown, seq, user }, 'low stock');
     }
-    if (dropped > 0) log.error({ count: dropped }, 'messages to webhooks were given up: too many wait');
+    if (dropped > 0) givenUp.tell('error', { count: dropped }, 'messages to webhooks were given up: too many wait');
     notifier.wake();
   });
   return notifier;

@@ -213,8 +213,8 @@ export const keySignatureCharactersMax = 100;
 /** How many days ahead the log tells of an end that nothing renews: once at the first mark, daily from the second. */
 export const certificateWarningDays = [30, 7] as const;
 
-/** Nor a disk by lines of the log that strangers cause. */
-export const strangerLinesPerSecondMax = 20;
+/** Nor a disk by lines of the log that strangers cause, or whoever takes from many items to and fro. */
+export const boundedLinesPerSecondMax = 20;
 /** A person does not log in, or make and end tokens, more than twice a second. */
 export const ownChangesPerMinuteMax = 120;
 /** Strangers cannot fill the disk: so many records of refusals are written in a second, whoever causes how many. */

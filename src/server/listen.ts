@@ -6,11 +6,11 @@ import type { Identity } from '../auth/identity.ts';
 import { Failure } from '../model/failure.ts';
 import { drainSecondsMax } from '../model/limits.ts';
 import { alpnProtocol } from '../wire/message.ts';
+import { BoundedLog } from './bounded-log.ts';
 import { Connection } from './connection.ts';
 import { chooseVictim } from './crowd.ts';
 import type { Services } from './dispatch.ts';
 import { HalfOpenPeers } from './half-open.ts';
-import { StrangerLog } from './stranger-log.ts';
 import { Watches } from './watches.ts';
 
 /** What TLS needs, in PEM. */
@@ -55,14 +55,14 @@ export class Listener {
   /** Peers that were cut off during the handshake: each is one more failed handshake for TLS, and was counted. */
   #cuts = 0;
   readonly #connections = new Set<Connection>();
-  readonly #strangerLog: StrangerLog;
+  readonly #strangerLog: BoundedLog;
   readonly #watches: Watches;
   #rechecking: NodeJS.Immediate | undefined;
 
   private constructor(server: Server, services: Services) {
     this.#server = server;
     this.#services = services;
-    this.#strangerLog = new StrangerLog(services.log);
+    this.#strangerLog = new BoundedLog(services.log, 'strangers');
     this.#watches = new Watches(services.store, services.log);
     server.on('connection', (raw: Socket) => this.#halfOpen.admit(raw));
     server.on('tlsClientError', (error, socket) => this.#handshakeFailed(error, socket));

@@ -7,7 +7,7 @@ import { setTimeout } from 'node:timers/promises';
 import { createServer } from 'node:tls';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { compilePrograms } from '../../scripts/programs.ts';
-import { strangerLinesPerSecondMax } from '../../src/model/limits.ts';
+import { boundedLinesPerSecondMax } from '../../src/model/limits.ts';
 import { ensureCertificates } from '../../src/pki/issue.ts';
 import { clientAuthority, makeOddCertificate, type Oddity, uri, userUri } from '../auth/odd-certificate.ts';
 import { startProcess } from '../fault/server-process.ts';
@@ -337,7 +337,7 @@ test('the log stays one JSON object a line, whoever writes what, and has no secr
   ]);
   for (const [at, oddity] of [...oddities, { notAfter: Date.now() - 5000, commonName: all }].entries()) {
     // Strangers do not fill the log: of what they do in one second, so many lines are told.
-    if (at % (strangerLinesPerSecondMax - 1) === 0) await setTimeout(1100);
+    if (at % (boundedLinesPerSecondMax - 1) === 0) await setTimeout(1100);
     const refused = await WireClient.open(own, makeOddCertificate(authority, oddity));
     expect(await refused.reply()).toMatchObject({ id: null, error: { data: { code: 'certificate-refused' } } });
   }

@@ -121,6 +121,26 @@ test('a full outbox gives up its oldest, and says how many', async () => {
   expect(await store.nextDelivery('a')).toMatchObject({ id: 'id510' });
 });
 
+test('what is told of an item again and again pushes out nothing but its own, however full the outbox is', async () => {
+  await store.apply(intentOf('take', [['Towels', 6]]), 2);
+  const towels = told('a');
+  await store.apply(intentOf('take', [['Soap', 6]]), 2);
+  const numbers = `WITH RECURSIVE n (i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < ${outboxRowsMax + 95})`;
+  beside(
+    `INSERT INTO outbox (number, id, webhook, event, body, created_at) ${numbers} SELECT i, 'id' || i, 'c', 'low-stock', '{}', 3 FROM n`,
+  );
+  let seq: unknown;
+  for (let times = 0; times < 5; times++) {
+    await store.apply(intentOf('add', [['Soap', 6]]), 4);
+    seq = (await store.apply(intentOf('take', [['Soap', 6]]), 4))[0]?.seq;
+  }
+  expect([told('a'), told('b')]).toEqual(Array(2).fill([...towels, seq]));
+  expect(beside('SELECT count(*) AS rows FROM outbox')).toEqual([{ rows: outboxRowsMax }]);
+  expect((await store.nextDelivery('a'))?.id).toMatch(
+    /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  );
+});
+
 /** The movements that this webhook has in the outbox, each as often as it is there. */
 function told(webhook: string): unknown[] {
   const rows = beside(`SELECT body ->> 'seq' AS seq FROM outbox WHERE webhook = '${webhook}' ORDER BY number`);

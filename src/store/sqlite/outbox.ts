@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { hash, randomUUID } from 'node:crypto';
 import { outboxRowsMax } from '../../model/limits.ts';
 import { formatLowStock, type LowStock, type LowStockNews, lowStockEvent } from '../../model/low-stock.ts';
 import type { MovementResult } from '../../model/stock.ts';
@@ -34,7 +34,7 @@ export class Outbox {
     const { unit } = this.#database.one<{ unit: string }>('SELECT unit FROM item WHERE id = ?', id);
     const low = { at, item: name, unit, quantity, lowAt, location: location.name, balance, seq, user };
     this.#movements.push(low);
-    for (const webhook of this.#webhooks) this.#insert(webhook, low);
+    for (const webhook of this.#webhooks) this.#insert(webhook, id, low);
   }
 
   /** What the last transaction brought, once; undefined when that is nothing. Ask after its commit. */
@@ -97,15 +97,16 @@ export class Outbox {
       .map((row) => ({ ...row }));
   }
 
-  /** When there are too many, the oldest goes: what is low now matters more than what was. */
-  #insert(webhook: string, low: LowStock): void {
+  /** When there are too many, one goes for each that comes. */
+  #insert(webhook: string, itemId: number, low: LowStock): void {
+    const prefix = idPrefix(webhook, itemId);
     this.#size ??= this.#database.one<{ size: number }>('SELECT count(*) AS size FROM outbox').size;
     if (this.#size >= outboxRowsMax) {
-      this.#database.run('DELETE FROM outbox WHERE number = (SELECT min(number) FROM outbox)');
+      this.#giveUpOne(prefix);
       this.#dropped++;
       this.#size--;
     }
-    const id = randomUUID();
+    const id = prefix + randomUUID().slice(prefix.length);
     this.#database.run(
       'INSERT INTO outbox (id, webhook, event, body, created_at) VALUES (?, ?, ?, ?, ?)',
       id,
@@ -116,4 +117,24 @@ export class Outbox {
     );
     this.#size++;
   }
+
+  /**
+   * One of the same item, if there is any: whoever moves an item to and fro does not push out what is told of others.
+   * Otherwise the oldest: what is low now matters more than what was.
+   */
+  #giveUpOne(prefix: string): void {
+    const same = this.#database.get<{ number: number }>(
+      'SELECT number FROM outbox WHERE id >= ? AND id < ? LIMIT 1',
+      prefix,
+      `${prefix}g`, // Behind every hexadecimal digit.
+    );
+    const { number } = same ?? this.#database.one<{ number: number }>('SELECT min(number) AS number FROM outbox');
+    this.#database.run('DELETE FROM outbox WHERE number = ?', number);
+  }
+}
+
+/** What the ids of an item's messages to a webhook begin with, so that they are found: 48 bits of a UUID of version 8 (RFC 9562). */
+function idPrefix(webhook: string, itemId: number): string {
+  const digits = hash('sha256', `${webhook} ${itemId}`);
+  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-8`;
 }
