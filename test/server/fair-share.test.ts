@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { requestsInFlightMax, sharedWorkMax, userWorkMax } from '../../src/model/limits.ts';
+import { lineBytesMax, requestsInFlightMax, sharedWorkMax, userWorkMax } from '../../src/model/limits.ts';
+import { weightOf } from '../../src/server/dispatch.ts';
 import { FairShare } from '../../src/server/fair-share.ts';
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, enrollUser, line, openAs, WireClient } from '../support/wire-client.ts';
@@ -81,6 +82,25 @@ test('whose line takes long to read has the next one read after as long', async 
   ask(other, 'of somebody else', 0);
   expect(read).toEqual(['long', 'of somebody else']);
   await expect.poll(() => read).toEqual(['long', 'of somebody else', 'next']);
+});
+
+test.each([
+  ['view', { limit: 1000 }, 63],
+  ['history', {}, 7],
+  ['audit', { limit: 1000 }, 63],
+  ['audit', {}, 7],
+  ['view', { items: ['Soap'], limit: 1000 }, 1],
+  ['ping', { limit: 1000 }, 1],
+  ['add', { lines: Array(1000).fill({}) }, 63],
+  ['view', { limit: 1e9 }, 63],
+  ['view', { limit: -1 }, 1],
+])('%s with %j weighs as its rows do', (method, params, weight) => {
+  expect(weightOf({ id: 1, method, params }, 100)).toBe(weight);
+});
+
+test('a line weighs as its bytes do, and a page of an import as all that may be in flight', () => {
+  expect(weightOf({ id: 1, method: 'ping', params: {} }, lineBytesMax)).toBe(64);
+  expect(weightOf({ id: 1, method: 'import.page', params: {} }, 100)).toBe(requestsInFlightMax);
 });
 
 test('one user who floods from 8 connections is not served before whoever asks for one thing', async () => {
