@@ -241,6 +241,43 @@ export function importContract(get: () => Fixture): void {
     expect(await stock(store)).toEqual({ Soap: 6, Salt: 6, New: 1 });
   });
 
+  test('whoever is limited learns from no import how much there is elsewhere, by what name, or who imported what', async () => {
+    const { store } = get();
+    await store.addUser(note, 'manager2', 'manager', null, 1);
+    await store.addLocation(note, 'cellar');
+    await store.editItem(newItem('Secret', { sku: 'S-77' }), 1);
+    await accept(store, await stage(store, [row(2, 'Secret', 123_457)], { digest: hashOf(7) }));
+    await roll(store);
+    const limited = { userId: 2, scope: [2] };
+    const at = { location: 'cellar' };
+    const asked = { ...limited, credential: 'x', source: '127.0.0.1' };
+    const staged = async (rows: readonly ImportRow[], byte: number) => {
+      const id = await stage(store, rows, { ...limited, digest: hashOf(byte) });
+      return { id, ...(await store.checkImport(limited, id, 0)) };
+    };
+    expect((await staged([row(2, 's-77', 0.5, at)], 8)).problems).toMatchObject([
+      { problem: 's-77 is counted in whole pieces (got 0.5).' },
+    ]);
+    const over = await staged([row(2, 'S-77', 1e12 - 123_457, at), row(3, 'S-77', 1, at)], 9);
+    expect(over.problems).toEqual([]);
+    expect(await refusalOf(store.acceptImport(asked, over.id, 1))).toMatchObject({
+      code: 'conflict',
+      message: 'An item may have at most 1,000,000,000,000 in all locations, and one would have more.',
+    });
+    expect(await refusalOf(store.acceptImport(asked, over.id, 1))).toMatchObject({ code: 'busy' });
+    const again = await staged([row(2, 'Bait', 1, at)], 7);
+    expect(again.problems).toEqual([]);
+    const { message } = await refusalOf(store.acceptImport(asked, again.id, 1));
+    expect(message).toBe('This file was imported already.');
+    // What is refused as a file that came before is not also weighed.
+    const both = await staged([row(2, 'S-77', 1e12, at)], 7);
+    expect((await refusalOf(store.acceptImport(asked, both.id, 1))).message).toBe(message);
+    const fits = await staged([row(2, 'S-77', 1e12 - 123_457, at)], 10);
+    expect(await store.acceptImport(asked, fits.id, 1)).toMatchObject({ state: 'accepted' });
+    expect(await roll(store)).toEqual([]);
+    expect(await stock(store)).toEqual({ Secret: 1e12 });
+  });
+
   test('what an accepted import depends on stays as it is until all of it is counted; all else goes on', async () => {
     const fixture = get();
     let { store } = fixture;

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { appendLeaf, type Frontier, leafHash, rootOf } from '../../src/model/ledger.ts';
 import type { Movement } from '../../src/model/stock.ts';
 import { type Fixture, refusalOf } from './contract.ts';
-import { countOf, intentOf, moveOf, note, undoOf } from './intent.ts';
+import { countOf, editOf, intentOf, moveOf, note, undoOf } from './intent.ts';
 import { sha256, wholeHistory } from './ledger-contract.ts';
 
 const minute = 60_000;
@@ -222,6 +222,21 @@ export function movementContract(get: () => Fixture): void {
     await refuses(undo(3), 'conflict', 'Movement 3 was undone already, by movement 6.');
     await refuses(undo(4), 'conflict', 'Movement 4 was undone already, by movement 5.');
     await refuses(undo(5), 'conflict', 'Movement 5 is an undo, and undoes are not undone.');
+  });
+
+  test('an undo that the item is too coarse for by now is refused by what there is, not by what was asked', async () => {
+    const { fixture, refuses } = await withSoap();
+    const flour = { name: 'Flour', precision: 1 };
+    await fixture.store.editItem(editOf('Flour', flour, { isNew: true }), 1);
+    await fixture.store.apply(intentOf('add', [['Flour', 0.5]]), 1);
+    await fixture.store.apply(intentOf('take', [['Flour', 0.5]]), 1);
+    await fixture.store.editItem(editOf('Flour', { precision: 0 }), 1);
+    await refuses(
+      () => fixture.store.apply(undoOf(4), 2),
+      'conflict',
+      'Movement 4 is of 0.5 Flour, which is now counted in whole pieces.',
+      'Let it be counted so again: secure-inv item edit Flour --precision 1',
+    );
   });
 
   test('two who undo the same at once do it once', async () => {

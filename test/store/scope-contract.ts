@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type Fixture, refusalOf } from './contract.ts';
-import { intentOf, note } from './intent.ts';
+import { editOf, intentOf, type Line, note } from './intent.ts';
 
 const noCellar = { code: 'not-found', message: 'No location "cellar".', details: { hint: 'Known locations: main.' } };
 
@@ -98,6 +98,59 @@ export function scopeContract(get: () => Fixture): void {
     await store.apply(intentOf('add', [['Soap', 1e12, 'cellar']]), 1);
     const { message } = await refusalOf(store.apply(intentOf('add', [['Soap', 1]], { scope: [1] }), 2));
     expect(message).toBe('An item may have at most 1,000,000,000,000 in all locations.');
+  });
+
+  test('how much there is elsewhere is asked only by who would add: a refusal for anything else comes first', async () => {
+    const fixture = get();
+    const { store } = fixture;
+    await store.addLocation(note, 'cellar');
+    await store.apply(intentOf('add', [['Soap', 123_457, 'cellar']]), 1);
+    const scope = [1];
+    const over = (pieces: number) =>
+      intentOf(
+        'add',
+        [
+          ['soap', pieces],
+          ['999999999999', 1],
+        ],
+        { scope },
+      );
+    for (const pieces of [1, 1e12 - 123_457, 1e12 - 123_456, 1e12]) {
+      const failure = await refusalOf(store.apply(over(pieces), 2));
+      expect(failure).toMatchObject({ code: 'not-found', message: expect.stringContaining('scanned code') });
+    }
+    const twice = intentOf('add', [
+      ['Soap', 1e12 - 123_456],
+      ...Array.from({ length: 99 }, (): Line => ['Soap', 1e12]),
+    ]);
+    expect(await refusalOf(store.apply({ ...twice, scope }, 3))).toMatchObject({ code: 'bad-params' });
+    // What was taken back is exactly what there was, however large the sum had become.
+    await store.apply(intentOf('add', [['Soap', 1e12 - 123_457]], { scope }), 4);
+    await fixture.reopen();
+    const { items } = await fixture.store.view({ scope: null, sort: 'name', limit: 9 });
+    expect(items).toMatchObject([
+      { quantity: 1e15, locations: [{ quantity: 1e15 - 123_457_000 }, { quantity: 123_457_000 }] },
+    ]);
+  });
+
+  test('a refusal calls what is elsewhere by the name that it was asked for by', async () => {
+    const { store } = get();
+    await store.addLocation(note, 'cellar');
+    const flags = { isNew: true };
+    await store.editItem(editOf('Secret item', { name: 'Secret item', sku: 'S-77' }, flags), 1);
+    await store.editItem(editOf('Old item', { name: 'Old item', sku: 'S-78', archived: true }, flags), 1);
+    await store.apply(intentOf('add', [['Secret item', 5, 'cellar']]), 1);
+    const add = (item: string, pieces: number) => store.apply(intentOf('add', [[item, pieces]], { scope: [1] }), 2);
+    for (const call of [() => add('s-77', 0.5), () => add('S-78', 1)]) {
+      expect(JSON.stringify(await refusalOf(call()))).not.toMatch(/Secret|Old/);
+    }
+    expect((await refusalOf(add('s-77', 0.5))).message).toBe('s-77 is counted in whole pieces (got 0.5).');
+    expect(await refusalOf(add('S-78', 1))).toMatchObject({
+      message: 'S-78 is archived.',
+      details: { hint: 'A manager can bring it back: secure-inv item restore S-78' },
+    });
+    const known = await refusalOf(store.apply(intentOf('take', [['S-78', 1]]), 2));
+    expect(known.message).toBe('Old item (S-78) is archived.');
   });
 
   test('without any location nothing is there: no item, no movement, no name in a hint', async () => {

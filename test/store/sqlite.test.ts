@@ -187,6 +187,54 @@ describe('an sqlite store', () => {
     await store.close();
   });
 
+  test('takes back what an import counted before it stopped, and after it went on the rest, and nothing twice', async () => {
+    const store = await open();
+    await store.addUser(note, 'anna', 'manager', null, 1);
+    const me = { userId: 1, scope: null };
+    const by = { ...me, credential: 'session:test', source: '127.0.0.1' };
+    for (const item of ['Soap', 'Sand', 'Tea']) await store.apply(intentOf('add', [[item, 1]]), 1);
+    const rows = ['Soap', 'Sand', 'Tea'].map((item, at) => {
+      return { line: at + 2, item, location: 'main', quantity: 2000, about: {}, note: item };
+    });
+    const id = await store.beginImport({ name: null, digest: new Uint8Array(32), rows: 3, again: false, ...me }, 1);
+    await store.stageRows(me, id, 0, rows, 1);
+    const countAll = async () => {
+      await store.checkImport(me, id, 0);
+      await store.acceptImport(by, id, 1);
+      while ((await store.rollImports(1)).more);
+    };
+    const beside = new DatabaseSync(path);
+    const archive = (at: number | null) =>
+      beside.prepare("UPDATE item SET archived_at = ? WHERE name = 'Sand'").run(at);
+    expect(await store.checkImport(me, id, 0)).toEqual({ next: null, problems: [] });
+    await store.acceptImport(by, id, 1);
+    archive(1);
+    while ((await store.rollImports(1)).more);
+    expect(await store.importStatus(me, id)).toMatchObject({ state: 'stopped', done: 1 });
+    archive(null);
+    beside.close();
+    const first = undoOf(4);
+    const undone = await store.apply(first, 1);
+    expect(undone).toMatchObject([{ item: 'Soap', undoes: 4 }]);
+    await countAll();
+    expect(await store.importStatus(me, id)).toMatchObject({ state: 'done', done: 3 });
+    // Others are in the same batch: a constraint that fails would take their work with it.
+    const [rest, honest, again] = await Promise.all([
+      store.apply(undoOf(6), 1),
+      store.apply(intentOf('add', [['Tea', 5]]), 1),
+      store.apply(first, 1),
+    ]);
+    expect(rest).toMatchObject([
+      { item: 'Tea', undoes: 7 },
+      { item: 'Sand', undoes: 6 },
+    ]);
+    expect(honest).toMatchObject([{ balance: 6000 }]);
+    expect(again).toEqual(undone);
+    const refused = { code: 'conflict', message: 'Movement 4 was undone already, by movement 5.' };
+    expect(await refusalOf(store.apply(undoOf(4), 1))).toMatchObject(refused);
+    await store.close();
+  });
+
   test('says that stock is low of what makes it so: takes, counts and undone adds, not of moves, nor of undone ones', async () => {
     const store = await open();
     await store.addUser(note, 'anna', 'clerk', null, 1);

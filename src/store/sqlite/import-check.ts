@@ -50,6 +50,8 @@ export class ImportCheck {
   /** The row to look at next. */
   next: number;
   problems = 0;
+  /** An item would have more than it may by what is where whoever asks may not look. */
+  isOverElsewhere = false;
   /** The most that the rows so far add to one item. */
   most: Thousandths = 0;
   /** All rows were looked at. */
@@ -104,12 +106,13 @@ export class ImportCheck {
     const problems = this.#mayDescribe(row, item) ? [] : [mayNotDescribe];
     if (!item) return [...problems, ...this.#lookAtNew(row, key)];
     if (problems.length > 0) return problems;
-    if (item.archived) {
-      return [{ problem: `${item.name} is archived.`, fix: `Bring it back, or leave out the line.` }];
-    }
+    // How it is spelled elsewhere is not told by a refusal.
+    const isKnown = this.scope === null || wasAt(this.#database, item.id, this.scope);
+    const name = isKnown ? item.name : row.item;
+    if (item.archived) return [{ problem: `${name} is archived.`, fix: `Bring it back, or leave out the line.` }];
     return [
-      ...differences(row.about, item, item.name, 'in the inventory'),
-      ...precisionProblems(row.quantity, item.precision ?? 0, item.name),
+      ...differences(row.about, item, name, 'in the inventory'),
+      ...precisionProblems(row.quantity, item.precision ?? 0, name),
       ...this.#addUp(item.id, row, item.total),
     ];
   }
@@ -166,6 +169,10 @@ export class ImportCheck {
     this.#sums.set(item, sum);
     this.most = Math.max(this.most, sum);
     if (present + sum <= quantityThousandthsMax) return [];
+    if (this.scope !== null && sum <= quantityThousandthsMax) {
+      this.isOverElsewhere = true;
+      return [];
+    }
     const most = quantityMax.toLocaleString('en');
     return [{ problem: `An item may have at most ${most} in all locations.`, fix: 'Correct the quantity.' }];
   }

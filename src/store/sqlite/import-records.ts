@@ -65,19 +65,29 @@ export function nextImport(database: Database, state: ImportRecord['state']): Im
   );
 }
 
-/** Refuses a file that was accepted before, by anybody or by this user. Failures: `conflict`. */
-export function assertNotImported(database: Database, digest: Uint8Array, byUser: number | undefined): void {
-  const found = database.get<{ id: number; at: number; user: string }>(
-    `SELECT import.id, at, user.name AS user FROM import JOIN user ON user.id = user_id
+/**
+ * Refuses a file that was accepted before. By whom and when is told to whoever may see all imports, and of their own:
+ * a digest is what a client says it is, and proves no sight of the rows. Failures: `conflict`.
+ */
+export function assertNotImported(
+  database: Database,
+  digest: Uint8Array,
+  { userId, scope }: Importer,
+  byWhom: 'anybody' | 'themselves',
+): void {
+  const found = database.get<{ id: number; at: number; userId: number; user: string }>(
+    `SELECT import.id, at, user_id AS userId, user.name AS user FROM import JOIN user ON user.id = user_id
      WHERE digest = ? AND state IN ('accepted', 'stopped', 'done') AND (? IS NULL OR user_id = ?)
      ORDER BY import.id DESC LIMIT 1`,
     digest,
-    byUser ?? null,
-    byUser ?? null,
+    byWhom === 'anybody' ? null : userId,
+    userId,
   );
   if (!found) return;
   const at = new Date(found.at).toISOString().slice(0, 16).replace('T', ' ');
-  throw new Failure('conflict', `This file was imported on ${at} UTC by ${found.user} (import ${found.id}).`, {
+  const details =
+    scope === null || found.userId === userId ? ` on ${at} UTC by ${found.user} (import ${found.id})` : '';
+  throw new Failure('conflict', `This file was imported${details || ' already'}.`, {
     hint: 'If all of it really came in once more: --again',
   });
 }

@@ -26,7 +26,7 @@ import { deleteOperation, findOperation, hashBody, insertOperation } from './ope
 import type { Outbox } from './outbox.ts';
 import { Plan, type Step } from './plan.ts';
 import { foldSearch } from './search-text.ts';
-import { assertMayUndo, findUndone, type Undone } from './undo.ts';
+import { assertMayUndo, assertStillFits, findUndone, type Undone } from './undo.ts';
 import { unknownItem } from './unknown-item.ts';
 
 /** The only write path of stock: operations come in, movements are appended, balances follow. */
@@ -123,12 +123,13 @@ export class Stock {
     now: number,
     isImport: boolean,
   ): readonly Step[] {
-    const plan = new Plan(intent.scope);
+    const plan = new Plan();
     try {
       if (intent.kind === 'undo') this.#planUndo(plan, intent, undone, now);
       else if (intent.kind === 'move') this.#planMove(plan, intent);
       else if (intent.kind === 'count') this.#planCount(plan, intent, now);
       else this.#planLines(plan, intent);
+      plan.assertTotals(intent.scope);
       if (!isImport) this.#guard.assertMayMove(plan.steps);
       return plan.steps;
     } catch (error) {
@@ -148,9 +149,10 @@ export class Stock {
       if (appeared) assertMayAppear(this.#database, intent, line.item, key);
       const item = known ?? newItem(line.item);
       if (!known) made.set(key, item);
-      assertPrecision(line.quantity, item.precision, item.name);
+      // How it is spelled elsewhere is not told by a refusal.
+      assertPrecision(line.quantity, item.precision, appeared ? line.item : item.name);
       const delta = intent.kind === 'add' ? line.quantity : -line.quantity;
-      plan.add({ item, location, delta, created: !known, appeared, isLeg: false, seen: null, undoes: null });
+      plan.add({ ...unchanged, item, asked: line.item, location, delta, created: !known, appeared });
     }
   }
 
@@ -165,8 +167,9 @@ export class Stock {
       }
       const item = this.#knownItem(line.item, intent.scope);
       assertPrecision(line.quantity, item.precision, item.name);
-      plan.add({ ...unchanged, item, location: from, delta: -line.quantity, isLeg: true });
-      plan.add({ ...unchanged, item, location: to, delta: line.quantity, isLeg: true });
+      const leg = { ...unchanged, item, asked: line.item, isLeg: true };
+      plan.add({ ...leg, location: from, delta: -line.quantity });
+      plan.add({ ...leg, location: to, delta: line.quantity });
     }
   }
 
@@ -182,7 +185,7 @@ export class Stock {
     }
     if (ifSeq !== null && last > ifSeq) throw movedSince(this.#database, item, location, { ifSeq, last, now });
     const delta = line.quantity - (item.balances.get(location.id) ?? 0);
-    plan.add({ ...unchanged, item, location, delta, seen: last });
+    plan.add({ ...unchanged, item, asked: line.item, location, delta, seen: last });
   }
 
   #planUndo(plan: Plan, intent: UndoIntent, undone: readonly Undone[], now: number): void {
@@ -190,9 +193,10 @@ export class Stock {
     for (const { seq, kind, item_id, location_id, delta } of undone) {
       const item = this.#items.get(item_id);
       const location = this.#locationOf(location_id);
-      assertPrecision(Math.abs(delta), item.precision, item.name);
+      assertStillFits(item, { seq, delta });
       // 0 − 0 is 0, where −0 is another number.
-      plan.add({ ...unchanged, item, location, delta: 0 - delta, isLeg: kind === 'move', undoes: seq });
+      const isLeg = kind === 'move';
+      plan.add({ ...unchanged, item, asked: item.name, location, delta: 0 - delta, isLeg, undoes: seq });
     }
   }
 

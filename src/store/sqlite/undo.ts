@@ -1,8 +1,11 @@
 import { Failure } from '../../model/failure.ts';
 import { operationLinesMax, undoOwnMinutes } from '../../model/limits.ts';
+import { fitsPrecision, formatQuantity, precisionOf } from '../../model/quantity.ts';
+import { shellWord } from '../../model/shell-word.ts';
 import type { MovementKind, UndoIntent } from '../../model/stock.ts';
 import { isWithin, rolesWith, type Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
+import type { StockedItem } from './items.ts';
 
 /** A movement that is to be taken back. */
 export interface Undone {
@@ -23,7 +26,8 @@ const columns = 'seq, at, kind, movement.user_id, item_id, item, location_id, de
 /**
  * All movements of the operation that a movement belongs to, the last one first: in that order no balance goes below
  * what it was between them. An import is one operation here, however many commits it took; of a long one there are only
- * enough to tell that it is too long. Failures: `not-found`, also when any of them is outside the scope.
+ * enough to tell that it is too long, and of one that had stopped, was undone and went on only those since. Failures:
+ * `not-found`, also when any of them is outside the scope.
  */
 export function findUndone(database: Database, seq: number, scope: Scope): readonly Undone[] {
   const own = database.get<Undone & Operation>(
@@ -41,7 +45,10 @@ interface Operation {
   readonly lines: number;
 }
 
-function movementsWith(database: Database, { first_seq, lines, import_id }: Undone & Operation): readonly Undone[] {
+function movementsWith(
+  database: Database,
+  { seq, first_seq, lines, import_id }: Undone & Operation,
+): readonly Undone[] {
   if (import_id === null) {
     return database.all<Undone>(
       `SELECT seq, at, kind, user_id, item_id, item, location_id, delta, NULL AS import_id FROM movement
@@ -52,8 +59,10 @@ function movementsWith(database: Database, { first_seq, lines, import_id }: Undo
   }
   return database.all<Undone>(
     `SELECT ${columns} FROM operation JOIN movement ON seq BETWEEN first_seq AND first_seq + lines - 1
-     WHERE import_id = ? ORDER BY first_seq DESC, seq DESC LIMIT ?`,
+     WHERE import_id = ? AND (seq = ? OR NOT EXISTS (SELECT 1 FROM movement AS undo WHERE undo.undoes = movement.seq))
+     ORDER BY first_seq DESC, seq DESC LIMIT ?`,
     import_id,
+    seq,
     operationLinesMax + 1,
   );
 }
@@ -86,6 +95,19 @@ export function assertMayUndo(
   const by = database.get<{ seq: number }>('SELECT seq FROM movement WHERE undoes = ?', seq);
   if (by) throw new Failure('conflict', `Movement ${seq} was undone already, by movement ${by.seq}.`);
   if (importId) assertWholeImport(database, seq, importId, undone.length);
+}
+
+/** What was counted in fractions may be counted in whole pieces since. Failures: `conflict`. */
+export function assertStillFits({ name, precision }: StockedItem, { seq, delta }: Pick<Undone, 'seq' | 'delta'>): void {
+  if (fitsPrecision(delta, precision)) return;
+  const allowed = precision === 0 ? 'in whole pieces' : `with at most ${precision} decimals`;
+  throw new Failure(
+    'conflict',
+    `Movement ${seq} is of ${formatQuantity(Math.abs(delta))} ${name}, which is now counted ${allowed}.`,
+    {
+      hint: `Let it be counted so again: secure-inv item edit ${shellWord(name)} --precision ${precisionOf(delta)}`,
+    },
+  );
 }
 
 /** Half an import is never taken back, and a long one would make everybody wait. */
