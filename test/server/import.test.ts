@@ -166,3 +166,24 @@ test('a manager who is limited imports where they may, and learns nothing of oth
   await done(client, second);
   expect(await client.ask('view')).toMatchObject({ result: { items: [{ item: 'Soap', quantity: 7 }] } });
 });
+
+test('access that ends while an import is looked at ends the look, and nothing is accepted', async () => {
+  const boss = await administrator();
+  const { client } = await enrollUser(server(), boss, 'hasty', 'manager');
+  const rows = (page: number) =>
+    Array.from({ length: 1000 }, (_, at) => ({ line: at + 2, item: `Hasty ${page * 1000 + at}`, quantity: 1 }));
+  const stage = async (pages: number) => {
+    const id = (await client.ask('import.begin', { digest: digest(), rows: pages * 1000 }))?.result?.['import'];
+    for (let page = 0; page < pages; page++) await client.ask('import.page', { import: id, page, rows: rows(page) });
+    return id;
+  };
+  const id = await stage(8);
+  const answer = client.ask('import.accept', { import: id, operation: randomUUID() }).catch(() => undefined);
+  await boss.ask('user.edit', { user: 'hasty', role: 'clerk' });
+  expect(await answer).toMatchObject({ error: { data: { code: 'forbidden' } } });
+  await boss.ask('user.edit', { user: 'hasty', role: 'manager' });
+  const disabled = client.ask('import.accept', { import: id, operation: randomUUID() }).catch(() => undefined);
+  await boss.ask('user.disable', { user: 'hasty' });
+  expect((await disabled)?.result).toBeUndefined();
+  expect(await boss.ask('import.status', { import: id })).toMatchObject({ result: { state: 'staged', done: 8000 } });
+});

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { Failure } from '../../model/failure.ts';
 import type { Importer, ImportProblem } from '../../model/import.ts';
 import { importProblemsMax } from '../../model/limits.ts';
+import { assertMay } from '../../model/user.ts';
 import type { Store } from '../../store/store.ts';
 import { define, type Screen } from '../command.ts';
 import { operation } from '../field.ts';
@@ -41,15 +42,20 @@ export const importAccept = define({
       return `Import ${id} is ${state}: ${count}, and nothing is wrong.`;
     },
   },
-  async handle({ import: id, dryRun = false }, { store, principal, source, server, now }) {
-    const { userId, scope, credential } = principal;
-    const importer = { userId, scope };
-    const before = await store.importStatus(importer, id);
+  async handle({ import: id, dryRun = false }, { store, identity, source, server, now }) {
+    // Judged anew before each step: a look at a million rows takes minutes, in which access may end.
+    const importer = () => {
+      const principal = identity.principal();
+      assertMay(principal, 'stock:import');
+      const { userId, scope, credential } = principal;
+      return { userId, scope, credential };
+    };
+    const before = await store.importStatus(importer(), id);
     const isOpen = before.state === 'staged' || before.state === 'stopped';
     return unlessBusy(async () => {
       const { problems, total } = isOpen ? await lookAtAll(store, importer, id) : { problems: [], total: 0 };
       if (dryRun || total > 0) return { ...formatStatus(before), problems, problemsTotal: total };
-      const accepted = await store.acceptImport({ ...importer, credential, source }, id, now);
+      const accepted = await store.acceptImport({ ...importer(), source }, id, now);
       server.rollImports();
       return { ...formatStatus(accepted), problems: [], problemsTotal: 0 };
     });
@@ -68,11 +74,11 @@ async function unlessBusy<Result>(attempt: () => Promise<Result>): Promise<Resul
 }
 
 /** Slice by slice, so that others are served in between. */
-async function lookAtAll(store: Store, importer: Importer, id: number) {
+async function lookAtAll(store: Store, importer: () => Importer, id: number) {
   const problems: ImportProblem[] = [];
   let total = 0;
   for (let from: number | null = 0; from !== null; ) {
-    const slice = await store.checkImport(importer, id, from);
+    const slice = await store.checkImport(importer(), id, from);
     problems.push(...slice.problems.slice(0, importProblemsMax - problems.length));
     total += slice.problems.length;
     from = slice.next;
