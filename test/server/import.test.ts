@@ -125,6 +125,8 @@ test('rows are judged one by one by the schema, and as a whole before anything i
     { precision: 4 },
     { unit: 'x'.repeat(17) },
     { such: 1 },
+    { line: 1e300 },
+    { line: 2 ** 60 },
   ];
   for (const more of bad) {
     const reply = await client.ask('import.page', { import: id, page: 0, rows: [{ ...good, ...more }] });

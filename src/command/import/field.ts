@@ -8,14 +8,14 @@ import { givenEntries } from '../item/edits.ts';
 /** The number under which the server keeps an import. */
 export const importNumber = v.pipe(
   v.number('import must be a whole number'),
-  v.integer('import must be a whole number'),
+  v.safeInteger('import must be a whole number'),
   v.minValue(1, 'import must be at least 1'),
   v.description('the number of the import'),
 );
 
-/** A whole number, which the caller bounds. */
+/** A whole number that the store can hold; the caller bounds it. */
 export const whole = (name: string) =>
-  v.pipe(v.number(`${name} must be a whole number`), v.integer(`${name} must be a whole number`));
+  v.pipe(v.number(`${name} must be a whole number`), v.safeInteger(`${name} must be a whole number`));
 
 /** One row as the wire and a file have it. What it says of its item is what `item.add` says. */
 export const importedRow = v.strictObject({
