@@ -7,7 +7,7 @@ import { Database } from './database.ts';
 import type { OnProgress } from './file-task.ts';
 import { writeLastBackup } from './last-backup.ts';
 import { schemaVersionOf } from './migrations.ts';
-import { hashFile, putInPlace, syncPath } from './private-copy.ts';
+import { hashFile, putWhereNothingIs, syncPath } from './private-copy.ts';
 import { readSeal, type Seal, sealFileOf, writeSeal } from './seal.ts';
 import { type CheckedStore, checkStore } from './store-check.ts';
 import { assertWalIntact } from './wal-check.ts';
@@ -22,12 +22,7 @@ export interface CheckedBackup extends Seal, CheckedStore {
  * goes on: it is read from a connection of its own. Failures: `conflict` when the file is there, `storage`.
  */
 export function makeBackup(path: string, file: string, onProgress: OnProgress): CheckedBackup {
-  for (const taken of [file, sealFileOf(file)]) {
-    if (!isThere(taken)) continue;
-    throw new Failure('conflict', `${taken} is there already; a backup replaces nothing.`, {
-      hint: 'Give a new name, such as one with the date.',
-    });
-  }
+  for (const path of [file, sealFileOf(file)]) if (isThere(path)) throw taken(path);
   const at = Date.now();
   const temporary = `${file}.${randomUUID()}`;
   try {
@@ -37,20 +32,27 @@ export function makeBackup(path: string, file: string, onProgress: OnProgress): 
     syncPath(temporary);
     const hash = hashFile(temporary, () => undefined);
     const { size: bytes } = statSync(temporary);
-    putInPlace(temporary, file);
+    putWhereNothingIs(temporary, file);
     const seal: Seal = { hash, ...about, movements: checked.movements, root: checked.root, at };
     writeSeal(file, seal); // Last: without it the file is no backup.
     noteBackup(path, at);
     return { ...seal, ...checked, bytes };
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw error;
+    // Another backup was given the same name, and has been faster.
+    throw error instanceof Error && 'code' in error && error.code === 'EEXIST' ? taken(file) : error;
   }
+}
+
+function taken(path: string): Failure {
+  return new Failure('conflict', `${path} is there already; a backup replaces nothing.`, {
+    hint: 'Give a new name, such as one with the date.',
+  });
 }
 
 /**
  * Looks at all of a backup: its hash, and what is in it. Failures: `not-found` without its hash, `bad-params` when the hash
- * is wrong, `storage` when what is in it is damaged, or newer than this program.
+ * is wrong, `storage` when what is in it is damaged, foreign, or newer than this program.
  */
 export function verifyBackup(file: string, onProgress: OnProgress): CheckedBackup {
   if (!existsSync(file)) throw new Failure('not-found', `There is no ${file}.`, { hint: 'Give the path of a backup.' });

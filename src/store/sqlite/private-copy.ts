@@ -1,5 +1,16 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  fsyncSync,
+  linkSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 
 const blockBytes = 1024 * 1024;
@@ -25,6 +36,20 @@ export function writePrivately(path: string, text: string): void {
 /** Gives a file that is on the disk its name, and that, too, onto the disk. */
 export function putInPlace(temporary: string, path: string): void {
   renameSync(temporary, path);
+  syncPath(dirname(path));
+}
+
+/** As `putInPlace`, where it must replace nothing, not even what came a moment ago. Failures: `EEXIST` of node:fs. */
+export function putWhereNothingIs(temporary: string, path: string): void {
+  try {
+    linkSync(temporary, path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw error;
+    // A memory stick's file system has no links.
+    copyFileSync(temporary, path, constants.COPYFILE_EXCL);
+    syncPath(path);
+  }
+  rmSync(temporary);
   syncPath(dirname(path));
 }
 
