@@ -44,19 +44,22 @@ export function addStoreCommands(program: Command, store: () => string): void {
 }
 
 async function printBackup(store: string, file: string): Promise<void> {
-  const { movements, schema, root } = await withProgress((told) => backUpStore(store, file, told));
+  const { movements, schema, root, hash } = await withProgress((told) => backUpStore(store, file, told));
   print(
     `${file} is a backup of ${movements} movements (schema ${schema}); its hash is in ${file}.sha256.`,
     `Root: ${root}`,
+    `SHA-256: ${hash}`,
+    'Keep a copy of the SHA-256 where whoever can write the backup cannot: only that tells that nobody has changed it.',
     'It has the password hashes of all users, and no keys: keep it where nobody else reads.',
   );
 }
 
 async function printVerified(file: string): Promise<void> {
-  const { movements, balances, schema, root, at } = await withProgress((told) => verifyBackup(file, told));
+  const { movements, balances, schema, root, hash, at } = await withProgress((told) => verifyBackup(file, told));
   print(
     `${file} is good: ${movements} movements, ${balances} balances, schema ${schema}, made ${new Date(at).toISOString()}.`,
     `Root: ${root}`,
+    `SHA-256: ${hash}`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { appendFile, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -59,6 +60,15 @@ describe('a backup', () => {
     return copy;
   }
 
+  /** As somebody does who may write both files. */
+  async function sealAgain(file: string): Promise<void> {
+    const hash = createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex');
+    const seal = await readFile(`${file}.sha256`, 'utf8');
+    await writeFile(`${file}.sha256`, seal.replace(/\n[0-9a-f]{64}/, `\n${hash}`));
+  }
+
   test('is good, for its owner alone, and says what it is', async () => {
     expect(await verifyBackup(backup, silent)).toEqual(made);
     expect(made).toMatchObject({ schema: schemaVersion, balances: 1, root: expect.stringMatching(/^[0-9a-f]{64}$/) });
@@ -74,6 +84,16 @@ describe('a backup', () => {
       message: `${backup} is there already; a backup replaces nothing.`,
     });
     expect(await verifyBackup(backup, silent)).toEqual(made);
+  });
+
+  test('of two that are made under one name at once, one is made, and the other is told', async () => {
+    const file = join(folder, 'twice.db');
+    const both = await Promise.allSettled([backUpStore(url, file, silent), backUpStore(url, file, silent)]);
+    const [lost] = both.filter(({ status }) => status === 'rejected');
+    const [won] = both.filter((result) => result.status === 'fulfilled');
+    expect(lost).toMatchObject({ reason: { code: 'conflict', message: expect.stringContaining('is there already') } });
+    expect(won?.value).toEqual(await verifyBackup(file, silent));
+    expect((await readdir(folder)).filter((name) => name.startsWith('twice'))).toEqual(['twice.db', 'twice.db.sha256']);
   });
 
   test('is a store again, in an empty place alone, without the logins, tokens and links of then, and says so', async () => {
@@ -140,17 +160,32 @@ describe('a backup', () => {
     expect((await readdir(folder)).filter((name) => name.startsWith('spoiled.'))).toEqual([]);
   });
 
+  test.each([
+    [
+      'has something foreign: the trigger later',
+      'CREATE TRIGGER later AFTER INSERT ON session BEGIN DELETE FROM audit; END',
+    ],
+    ['has something foreign: the view stock', 'CREATE VIEW stock AS SELECT * FROM item'],
+    ['has something foreign: the table more', 'CREATE TABLE more (all_of_it)'],
+    ['lacks the index movement_undoes', 'DROP INDEX movement_undoes'],
+  ])('that %s is not good, whatever its hash, and is not restored', async (what, sql) => {
+    const changed = await copyOf(`changed-${what.split(' ').at(-1)}.db`);
+    const database = new DatabaseSync(changed);
+    database.exec(sql);
+    database.close();
+    await sealAgain(changed);
+    const refused = { code: 'storage', message: `The database ${what}.` };
+    expect(await refusalOf(verifyBackup(changed, silent))).toMatchObject(refused);
+    expect(await refusalOf(restoreStore(restored('changed'), changed, silent))).toMatchObject(refused);
+    await expect(stat(join(folder, 'changed'))).rejects.toThrow();
+  });
+
   test('of a newer version is refused by name', async () => {
     const newer = await copyOf('newer.db');
     const database = new DatabaseSync(newer);
     database.exec('PRAGMA user_version = 99');
     database.close();
-    const { createHash } = await import('node:crypto');
-    const hash = createHash('sha256')
-      .update(await readFile(newer))
-      .digest('hex');
-    const seal = await readFile(`${newer}.sha256`, 'utf8');
-    await writeFile(`${newer}.sha256`, seal.replace(/\n[0-9a-f]{64}/, `\n${hash}`));
+    await sealAgain(newer);
     expect(await refusalOf(restoreStore(restored('newer'), newer, silent))).toMatchObject({
       code: 'storage',
       message: expect.stringContaining('was written by a newer secure-inv (schema 99'),

@@ -7,6 +7,7 @@ const patterns: Readonly<Record<string, string>> = {
   DIGEST: '[0-9a-f]{16}',
   FINGERPRINT: '(?:[0-9A-F]{2}:){31}[0-9A-F]{2}',
   FOLDER: '/\\S+',
+  HASH: '[0-9a-f]{64}',
   ID: '[\\w-]{16}',
   KID: '[\\w-]{12}',
   LINK: "secure-inv://[^\\s']+",

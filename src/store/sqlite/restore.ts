@@ -8,6 +8,7 @@ import { Database } from './database.ts';
 import type { OnProgress } from './file-task.ts';
 import { migrate, schemaVersionOf } from './migrations.ts';
 import { hashFile, putInPlace, syncPath } from './private-copy.ts';
+import { assertOwnSchema } from './schema-check.ts';
 import { takeServerLock } from './server-lock.ts';
 import { makePrivate } from './store-files.ts';
 
@@ -70,6 +71,7 @@ function prepare(path: string, { at, movements, root }: CheckedBackup): Ended {
   const database = new Database(path);
   try {
     migrate(database, schemaVersionOf(database, path));
+    assertOwnSchema(database);
     const ended = database.within(() => {
       const ended = endAccess(database);
       const detail = `the backup of ${new Date(at).toISOString()}, ${movements} movements, root ${root}`;

@@ -2,6 +2,7 @@ import type { Database } from './database.ts';
 import { sqliteCode, sqliteCorrupt } from './database.ts';
 import { readHead } from './ledger.ts';
 import { damaged, LedgerCheck, type RawMovement } from './ledger-check.ts';
+import { assertOwnSchema } from './schema-check.ts';
 
 const rowsPerStep = 2000;
 
@@ -20,8 +21,8 @@ interface Balance {
 }
 
 /**
- * Looks at all of a store, as it is at one moment: SQLite's pages, every movement's hash, the root, every balance and
- * total. Failures: `storage` naming what is wrong.
+ * Looks at all of a store, as it is at one moment: SQLite's pages, what it is made of, every movement's hash, the root, every
+ * balance and total. Failures: `storage` naming what is wrong.
  */
 export function checkStore(database: Database, onMovements: (done: number, all: number) => void): CheckedStore {
   database.script('BEGIN');
@@ -29,6 +30,7 @@ export function checkStore(database: Database, onMovements: (done: number, all: 
     const pages = database.all<{ integrity_check: string }>('PRAGMA integrity_check(1)');
     const [{ integrity_check: verdict } = { integrity_check: 'ok' }] = pages;
     if (verdict !== 'ok') throw damaged(`The database is damaged: ${verdict.replaceAll('\n', ' ')}.`);
+    assertOwnSchema(database);
     const { size, root } = readHead(database);
     const balances = new Balances();
     const check = new LedgerCheck(database, (movement) => balances.add(movement));
