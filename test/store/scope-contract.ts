@@ -145,6 +145,12 @@ export function scopeContract(get: () => Fixture): void {
       expect(JSON.stringify(await refusalOf(call()))).not.toMatch(/Secret|Old/);
     }
     expect((await refusalOf(add('s-77', 0.5))).message).toBe('s-77 is counted in whole pieces (got 0.5).');
+    const twice = intentOf('add', [
+      ['S-77', 1],
+      ['S-77', 0.5],
+    ]);
+    const second = await refusalOf(store.apply({ ...twice, scope: [1] }, 2));
+    expect(second.message).toBe('S-77 is counted in whole pieces (got 0.5).');
     expect(await refusalOf(add('S-78', 1))).toMatchObject({
       message: 'S-78 is archived.',
       details: { hint: 'A manager can bring it back: secure-inv item restore S-78' },

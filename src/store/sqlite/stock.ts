@@ -141,6 +141,7 @@ export class Stock {
 
   #planLines(plan: Plan, intent: LinesIntent): void {
     const made = new Map<string, StockedItem>();
+    const strange = new Set<StockedItem>();
     for (const line of intent.lines) {
       const location = this.#location(line.location, intent.scope);
       const key = canonicalKey(line.item);
@@ -149,8 +150,9 @@ export class Stock {
       if (appeared) assertMayAppear(this.#database, intent, line.item, key);
       const item = known ?? newItem(line.item);
       if (!known) made.set(key, item);
-      // How it is spelled elsewhere is not told by a refusal.
-      assertPrecision(line.quantity, item.precision, appeared ? line.item : item.name);
+      if (appeared) strange.add(item);
+      // How it is spelled elsewhere is not told by a refusal, whichever line is refused.
+      assertPrecision(line.quantity, item.precision, strange.has(item) ? line.item : item.name);
       const delta = intent.kind === 'add' ? line.quantity : -line.quantity;
       plan.add({ ...unchanged, item, asked: line.item, location, delta, created: !known, appeared });
     }
