@@ -4,8 +4,7 @@ import { checkResult } from '../command/check.ts';
 import type { Command } from '../command/command.ts';
 import { grant } from '../command/field.ts';
 import { Failure } from '../model/failure.ts';
-import type { Notification } from '../wire/message.ts';
-import { ClientConnection, type Endpoint } from './connect.ts';
+import { ClientConnection, type Endpoint, type OnNotification } from './connect.ts';
 import type { ContextStore, Tokens } from './context.ts';
 import { withFileLock } from './file-lock.ts';
 import type { Protection } from './protection.ts';
@@ -34,21 +33,21 @@ const tokenReserveMilliseconds = 5_000;
 export class ClientSession {
   readonly #endpoint: Endpoint;
   readonly #credentials: Credentials;
-  readonly #onNotification: ((notification: Notification) => void) | undefined;
+  readonly #onNotification: OnNotification | undefined;
   // Calls may overlap, and share one connection and one login: each promise is kept before anything is awaited.
   #opening: Promise<ClientConnection> | undefined;
   #opened: ClientConnection | undefined;
   #token: Promise<string | undefined> | undefined;
   #authenticated: Promise<unknown> | undefined;
 
-  constructor(endpoint: Endpoint, credentials: Credentials, onNotification?: (notification: Notification) => void) {
+  constructor(endpoint: Endpoint, credentials: Credentials, onNotification?: OnNotification) {
     this.#endpoint = endpoint;
     this.#credentials = credentials;
     this.#onNotification = onNotification;
   }
 
   /** Another session of the same user, with a connection of its own that is listened to. */
-  listening(onNotification: (notification: Notification) => void): ClientSession {
+  listening(onNotification: OnNotification): ClientSession {
     return new ClientSession(this.#endpoint, this.#credentials, onNotification);
   }
 

@@ -5,7 +5,7 @@ import { formatAddress } from '../model/enrolment-link.ts';
 import { Failure } from '../model/failure.ts';
 import { lineBytesMax } from '../model/limits.ts';
 import { LineDecoder } from '../wire/frame.ts';
-import { alpnProtocol, formatRequest, type Notification, parseFromServer } from '../wire/message.ts';
+import { alpnProtocol, formatRequest, type Notification, parseFromServer, type Request } from '../wire/message.ts';
 import { type Protection, protectionOf } from './protection.ts';
 
 /** Where a server is, whom to trust there, and what to show it. */
@@ -29,6 +29,9 @@ interface Pending {
   readonly reject: (failure: Failure) => void;
 }
 
+/** Is given what a server says unasked, and how many bytes it said. */
+export type OnNotification = (notification: Notification, bytes: number) => void;
+
 /** One connection to a server whose certificate was verified. Requests are pipelined and may be answered in any order. */
 export class ClientConnection {
   readonly #socket: TLSSocket;
@@ -36,14 +39,16 @@ export class ClientConnection {
   readonly #decoder = new LineDecoder();
   readonly #pending = new Map<number, Pending>();
   readonly #pinging: NodeJS.Timeout;
-  readonly #onNotification: (notification: Notification) => void;
+  readonly #onNotification: OnNotification;
   /** Resolves with the reason when the connection has ended. */
   readonly ended: Promise<Failure>;
   #settleEnded: (failure: Failure) => void = () => undefined;
+  /** Runs while anything is waited for, for whoever has waited longest; what is pipelined is answered one after another. */
+  readonly #patience: NodeJS.Timeout;
   #lastId = 0;
   #ended: Failure | undefined;
 
-  private constructor(socket: TLSSocket, address: string, onNotification: (notification: Notification) => void) {
+  private constructor(socket: TLSSocket, address: string, onNotification: OnNotification) {
     this.#socket = socket;
     this.#address = address;
     this.#onNotification = onNotification;
@@ -54,10 +59,12 @@ export class ClientConnection {
     socket.setNoDelay(true);
     // Any request puts the next ping off, and a ping alone keeps no program alive.
     this.#pinging = setInterval(() => void this.request('ping', {}).catch(() => undefined), pingSeconds * 1000).unref();
-    socket.setTimeout(replySeconds * 1000, () => {
-      // Silence between requests is nobody's fault.
-      if (this.#pending.size > 0) this.#end(unreachable(address, `did not answer for ${replySeconds} s`));
-    });
+    // Not the socket's silence: a server that says other things without end has not answered either.
+    this.#patience = setInterval(() => {
+      // Silence between requests is nobody's fault, and what is not read may hold the answer.
+      if (this.#pending.size === 0 || socket.isPaused()) return;
+      this.#end(unreachable(address, `did not answer for ${replySeconds} s`));
+    }, replySeconds * 1000).unref();
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', (error) => this.#end(unreachable(address, `was lost (${reasonOf(error)})`)));
     socket.on('close', () => this.#end(unreachable(address, 'closed the connection')));
@@ -67,10 +74,7 @@ export class ClientConnection {
    * `onNotification` is given what the server says unasked. Failures: `unreachable`, `untrusted`. Under TLS 1.3 the server
    * judges our certificate only after this resolves.
    */
-  static async open(
-    endpoint: Endpoint,
-    onNotification: (notification: Notification) => void = () => undefined,
-  ): Promise<ClientConnection> {
+  static async open(endpoint: Endpoint, onNotification: OnNotification = () => undefined): Promise<ClientConnection> {
     const { host, port, ca, certificate } = endpoint;
     const socket = await openSocket(host, port, { ca, ...certificate });
     return new ClientConnection(socket, formatAddress(host, port), onNotification);
@@ -91,18 +95,13 @@ export class ClientConnection {
     return protectionOf(this.#socket);
   }
 
-  /** Sends one request and resolves with its result. Failures: the server's, or `unreachable`. */
-  request(method: string, params: Readonly<Record<string, unknown>>): Promise<unknown> {
-    if (this.#ended) return Promise.reject(this.#ended);
+  /** Sends one request and resolves with its result. Failures: the server's, `bad-params` of what is no JSON, or `unreachable`. */
+  async request(method: string, params: Readonly<Record<string, unknown>>): Promise<unknown> {
+    if (this.#ended) throw this.#ended;
     const id = ++this.#lastId;
-    let line: string;
-    try {
-      line = formatRequest({ id, method, params });
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      return Promise.reject(new Failure('bad-params', `What ${method} was given is no JSON: ${why}.`));
-    }
+    const line = formatOrRefuse({ id, method, params }); // Before anything waits for it: what cannot be sent is not answered.
     this.#pinging.refresh();
+    if (this.#pending.size === 0) this.#patience.refresh();
     return new Promise((resolve, reject) => {
       this.#pending.set(id, { resolve, reject });
       // What is asked in one turn leaves in one write, and so in one round trip.
@@ -131,7 +130,7 @@ export class ClientConnection {
   #settle(line: Uint8Array): void {
     const reply = parseFromServer(line);
     if ('method' in reply) {
-      this.#onNotification(reply);
+      this.#onNotification(reply, line.length);
       return;
     }
     if (reply.id === null) {
@@ -140,6 +139,7 @@ export class ClientConnection {
     }
     const pending = this.#pending.get(Number(reply.id));
     if (!pending) return;
+    if (Number(reply.id) === this.#pending.keys().next().value) this.#patience.refresh();
     this.#pending.delete(Number(reply.id));
     if ('failure' in reply) pending.reject(reply.failure);
     else pending.resolve(reply.result);
@@ -149,6 +149,7 @@ export class ClientConnection {
     if (this.#ended) return;
     this.#ended = failure;
     clearInterval(this.#pinging);
+    clearInterval(this.#patience);
     this.#socket.destroy();
     for (const { reject } of this.#pending.values()) reject(failure);
     this.#pending.clear();
@@ -247,6 +248,16 @@ function connectOrRefuse(options: ConnectionOptions): TLSSocket {
       : new Failure('bad-params', 'The certificate, its key or the authority is not a PEM file.', {
           hint: 'See --cert, --key and --ca.',
         });
+  }
+}
+
+/** JSON has no 5n and no circles, and a `toJSON` may throw what it likes. */
+function formatOrRefuse(request: Request): string {
+  try {
+    return formatRequest(request);
+  } catch (error) {
+    const why = error instanceof Error ? error.message.split('\n')[0] : String(error);
+    throw new Failure('bad-params', `The parameters of ${request.method} cannot be written as JSON (${why}).`);
   }
 }
 

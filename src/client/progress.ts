@@ -30,7 +30,8 @@ export function openProgress(things: string, total?: number, stream: NodeJS.Writ
 export function formatProgress(things: string, done: number, total?: number): string {
   const count = done.toLocaleString('en');
   if (total === undefined) return `${count} ${things}`;
-  const share = total === 0 ? 1 : Math.max(0, Math.min(1, done / total)); // A server may say anything.
+  // A server may say that less than nothing is done.
+  const share = total === 0 ? 1 : Math.max(0, Math.min(1, done / total));
   const full = Math.round(share * barCharacters);
   const bar = '█'.repeat(full) + '░'.repeat(barCharacters - full);
   return `${bar} ${Math.floor(share * 100)} % ${count} of ${total.toLocaleString('en')} ${things}`;

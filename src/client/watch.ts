@@ -3,6 +3,7 @@ import type * as v from 'valibot';
 import { checkResult } from '../command/check.ts';
 import { watch, watchedMovement } from '../command/watch.ts';
 import { Failure, failures } from '../model/failure.ts';
+import { lineBytesMax } from '../model/limits.ts';
 import type { Notification } from '../wire/message.ts';
 import type { ClientSession } from './call.ts';
 import type { ClientConnection } from './connect.ts';
@@ -26,8 +27,9 @@ export interface WatchTold {
   readonly onLost?: (failure: Failure) => void;
 }
 
-/** So many movements may wait for whoever takes them; then the server waits, and its other clients are no slower. */
+/** So many movements, or bytes of them, may wait for whoever takes them; then the server waits, and its other clients are no slower. */
 const waitingMax = 1000;
+const waitingBytesMax = 4 * lineBytesMax;
 const pauseMillisecondsMin = 100;
 const pauseMillisecondsMax = 5000;
 
@@ -45,7 +47,7 @@ export async function* watchMovements(
   let hasBegun = false;
   while (!signal?.aborted) {
     const line = new Line();
-    const listening = session.listening((notification) => line.push(notification));
+    const listening = session.listening((notification, bytes) => line.push(notification, bytes));
     const end = () => void listening.close();
     signal?.addEventListener('abort', end);
     try {
@@ -82,18 +84,23 @@ export function isPassing({ code }: Failure): boolean {
 /** The movements that have arrived and wait for whoever takes them. */
 class Line {
   #waiting: WatchedMovement[] = [];
+  #waitingBytes = 0;
   #broken: unknown;
   #connection: ClientConnection | undefined;
   #wake: () => void = () => undefined;
 
-  push({ method, params }: Notification): void {
-    if (method !== 'movement') return; // A newer server may say more.
+  push({ method, params }: Notification, bytes: number): void {
+    if (method !== 'movement' || this.#broken !== undefined) return; // A newer server may say more.
     try {
       this.#waiting.push(checkResult(watchedMovement, params));
+      this.#waitingBytes += bytes;
     } catch (error) {
       this.#broken = error;
     }
-    if (this.#connection && this.#waiting.length > waitingMax) this.#connection.isReading = false;
+    if (this.#waiting.length > waitingMax || this.#waitingBytes > waitingBytesMax) {
+      if (this.#connection) this.#connection.isReading = false;
+      else this.#broken = new Failure('bad-frame', 'The server sent movements before it agreed to.'); // Ours answers first.
+    }
     this.#wake();
   }
 
@@ -109,6 +116,7 @@ class Line {
     for (;;) {
       const arrived = this.#waiting;
       this.#waiting = [];
+      this.#waitingBytes = 0;
       yield* arrived;
       if (this.#broken !== undefined) throw this.#broken;
       if (this.#waiting.length > 0) continue;

@@ -22,7 +22,7 @@ export function problemsIn(schema: v.GenericSchema, value: unknown): readonly { 
  * `bad-frame`.
  */
 export function checkResult<S extends v.GenericSchema>(schema: S, result: unknown): v.InferOutput<S> {
-  const checked = v.safeParse(schema, result, { abortEarly: true });
+  const checked = v.safeParse(schema, result, { abortEarly: true }); // A million problems are as good as one.
   if (checked.success) return checked.output;
   throw new Failure('bad-frame', 'The server sent a result that this program does not understand.', {
     hint: 'Compare the versions of the two: secure-inv --version, secure-invd --version',

@@ -87,6 +87,8 @@ export const watchReadsPerRoundMax = 16;
 /** Before login a line carries at most a token or a password; strangers get no more room than that. */
 export const lineBytesMaxBeforeLogin = 4 * 1024;
 export const lineBytesMax = 64 * 1024;
+/** What a client shows and keeps of a refusal: several times our longest, and no line of megabytes by another server. */
+export const failureCharactersMax = 2000;
 /** A page of an import takes no longer over a telephone line; whoever needs more only occupies memory. */
 export const lineSecondsMax = 30;
 export const jsonDepthMax = 8;

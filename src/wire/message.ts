@@ -1,5 +1,5 @@
 import { Failure, type FailureDetails, failures, parseFailureCode, type RefusalReason } from '../model/failure.ts';
-import { jsonValuesMax, requestIdCharactersMax } from '../model/limits.ts';
+import { failureCharactersMax, jsonValuesMax, requestIdCharactersMax } from '../model/limits.ts';
 import { makePrintable, printable } from '../model/printable.ts';
 import { parseJson } from './json.ts';
 
@@ -99,13 +99,22 @@ export function parseFromServer(line: Uint8Array): Reply | Notification {
 
 function parseFailure(error: Record<string, unknown>): Failure {
   const data = isObject(error['data']) ? error['data'] : {};
-  const text = (key: string) => (typeof data[key] === 'string' ? data[key] : undefined);
+  const text = (key: string) => textOf(data[key]);
   const details: FailureDetails = {
     hint: text('hint'),
     retryAfter: typeof data['retryAfter'] === 'number' ? data['retryAfter'] : undefined,
     reason: text('reason') as RefusalReason | undefined, // Shown, never decided upon; a newer server may know more.
     request: text('request'),
   };
-  const message = typeof error['message'] === 'string' ? error['message'] : 'The server failed and does not say how.';
-  return new Failure(parseFailureCode(data['code']) ?? 'internal', message, details);
+  return new Failure(
+    parseFailureCode(data['code']) ?? 'internal',
+    textOf(error['message']) ?? 'The server refused, and did not say why.',
+    details,
+  );
+}
+
+/** What a server says may be anything, of any length; it is shown and kept. */
+function textOf(value: unknown): string | undefined {
+  if (typeof value !== 'string') return undefined;
+  return value.length > failureCharactersMax ? `${value.slice(0, failureCharactersMax)}…` : value;
 }
