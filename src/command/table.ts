@@ -106,12 +106,18 @@ function nextToLeave(
 
 /** A time for a table: on a terminal how long ago (or ahead) it is, elsewhere to the minute, in UTC. */
 export function formatMinute(time: string, { now }: Pick<Screen, 'now'>): string {
-  return now === null ? time.slice(0, 16).replace('T', ' ') : formatAgo(Date.parse(time), now);
+  return formatPast(time, 16, now);
 }
 
 /** The same to the second. */
 export function formatSecond(time: string, { now }: Pick<Screen, 'now'>): string {
-  return now === null ? time.slice(0, 19).replace('T', ' ') : formatAgo(Date.parse(time), now);
+  return formatPast(time, 19, now);
+}
+
+/** What is no time is shown as it came: a server may send anything. */
+function formatPast(time: string, characters: number, now: number | null): string {
+  const at = Date.parse(time);
+  return now === null || Number.isNaN(at) ? time.slice(0, characters).replace('T', ' ') : formatAgo(at, now);
 }
 
 const agoUnits = [
@@ -146,6 +152,7 @@ function widthOf(text: string): number {
   return width;
 }
 
+/** A number that stands by itself, such as in `main 12, attic 3`, is kept whole or not at all. */
 function cut(text: string, columns: number): string {
   if (widthOf(text) <= columns) return text;
   let kept = '';
@@ -154,5 +161,6 @@ function cut(text: string, columns: number): string {
     kept += character;
   }
   if (columns < 1) return '';
-  return `${kept}…`;
+  const isInNumber = /[\d.]$/.test(kept) && /^[\d.]/.test(text.slice(kept.length));
+  return `${isInNumber ? kept.replace(/(^|\s)[+-]?[\d.]+$/, '') : kept}…`;
 }

@@ -124,9 +124,17 @@ describe('every list fits into 80 columns, also where everything in it is long',
   });
 });
 
-test('what only a server of another kind would say breaks no table', () => {
-  const rows = Array.from({ length: 200_000 }, (_, at) => [String(at)]);
-  expect(renderTable([{ heading: 'ITEM' }], rows, screen(80)).split('\n')).toHaveLength(200_001);
-  expect(formatAgo(Number.NaN, 0)).toBe('at no time');
-  expect(formatAgo(1e300, 0)).toBe('at no time');
+test('a server may send more rows than a call takes arguments, and times that are none', () => {
+  const rows = Array.from({ length: 200_000 }, () => ['x']);
+  expect(renderTable([{ heading: 'LOCATION' }], rows, screen(80))).toHaveLength('LOCATION'.length + 2 * rows.length);
+  const movements = [{ ...movement, at: 'garbage' }];
+  expect(history.shell?.render({ movements }, screen(200, Date.now()))).toContain('garbage');
+});
+
+test('a number inside a text is shown whole or not at all', () => {
+  const where = 'main 1999999999.5, attic 3';
+  for (let columns = 8; columns <= where.length; columns++) {
+    const [, cell = ''] = renderTable([{ heading: 'WHERE' }], [[where]], screen(columns)).split('\n');
+    for (const number of cell.match(/\d[\d.]*/g) ?? []) expect(['1999999999.5', '3']).toContain(number);
+  }
 });
