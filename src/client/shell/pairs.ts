@@ -40,6 +40,11 @@ interface Pair {
 }
 
 function pairsOf(words: readonly string[]): readonly Pair[] {
+  if (words.some((word, at) => word === '-' && at % 2 === 0)) {
+    throw new Failure('bad-params', '- stands alone: it reads items and quantities from standard input.', {
+      hint: 'Leave out the other words, or name an item.',
+    });
+  }
   if (words.length === 1) {
     throw new Failure('bad-params', "Missing required argument 'quantity'.", { hint: 'Give an item and a quantity.' });
   }
@@ -55,7 +60,7 @@ function pairsOf(words: readonly string[]): readonly Pair[] {
   });
 }
 
-/** Lines such as `Basmati rice 12`, or with the name in quotes; empty ones and comments (`# …`) are skipped. */
+/** Lines such as `Basmati rice 12`; empty ones and comments are skipped. */
 function parseDelivery(text: string): readonly Pair[] {
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
   const pairs = lines.flatMap((line, at) => parseLine(line.trim(), at + 1));
@@ -71,14 +76,19 @@ function parseDelivery(text: string): readonly Pair[] {
 }
 
 function parseLine(line: string, number: number): Pair | [] {
-  // Without a space it is the name of something: "#8 screws".
-  if (line === '' || /^#(\s|$)/.test(line)) return [];
-  const [, words, quantity] = /^(.*\S)\s+(\S+)$/u.exec(line) ?? [];
-  const item = words?.replace(/^(["'])(.+)\1$/u, '$2');
+  if (line === '' || /^#(\s|$)/.test(line)) return []; // There are #8 screws.
+  const [, item, quantity] = /^(.*\S)\s+(\S+)$/u.exec(line) ?? [];
   if (item === undefined || quantity === undefined) {
-    throw new Failure('bad-params', `Line ${number}: there is no quantity.`, { hint: 'Each line: ITEM QUANTITY' });
+    throw new Failure('bad-params', `Line ${number}: there is no quantity.`, {
+      hint: line.startsWith('#') ? 'A comment begins with # and a space.' : 'Each line: ITEM QUANTITY',
+    });
   }
-  return parsePair(item, quantity, `Line ${number}`);
+  return parsePair(unquoted(item), quantity, `Line ${number}`);
+}
+
+/** Names are quoted on a command line, so people quote them here, too. */
+function unquoted(item: string): string {
+  return /^(["'])((?:(?!\1).)+)\1$/u.exec(item)?.[2] ?? item;
 }
 
 /** One of several pairs, judged here because only here it has a number: `where` begins what is said of it. */

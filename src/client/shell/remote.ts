@@ -59,7 +59,7 @@ export function addRemote(shell: Shell, command: Command, perform?: Perform): Wo
 }
 
 const pairsDescription =
-  'pairs of an item and a quantity, or - to read them from standard input, one to a line; a line that begins with "# " is a remark';
+  'pairs of an item and a quantity, or - to read them from standard input, one to a line: a name may be in quotes, and "# " begins a comment';
 /** The parameters that pairs are made of. */
 const inPairs: ReadonlySet<string> = new Set(['item', 'quantity']);
 
