@@ -5,7 +5,7 @@ import { type Check, within } from './readiness.ts';
 
 /** What readiness depends on. */
 export interface Watched {
-  readonly store: Pick<Store, 'saveThrottle' | 'head' | 'health'>;
+  readonly store: Pick<Store, 'touch' | 'head' | 'health'>;
   /** The database's path. */
   readonly storeFile: string;
   readonly now: () => number;
@@ -24,9 +24,9 @@ export function checksOf(watched: Watched): readonly Check[] {
   ];
 }
 
-/** Nobody has the id 0: a transaction with its fsync, after which everything is as it was. */
+/** A transaction with its fsync: what it writes is never what is there already, which SQLite would not write. */
 async function lookAtStore(store: Watched['store']): Promise<string | undefined> {
-  await store.saveThrottle(0, null);
+  await store.touch();
   return (await store.health()).problem ?? undefined;
 }
 

@@ -285,6 +285,8 @@ export interface Store {
    * the same work and keeps nothing that `throttles` returns: a pause must not tell who exists.
    */
   saveThrottle(userId: number, state: string | null): Promise<void>;
+  /** Writes, and syncs, what is there already: to see whether anything can be written. */
+  touch(): Promise<void>;
   /** What is kept of the users of whom something is. */
   throttles(): Promise<readonly { readonly userId: number; readonly state: string }[]>;
 

@@ -66,6 +66,28 @@ describe.skipIf(reason !== undefined)(`files that fail${reason === undefined ? '
     },
   );
 
+  test('nothing is acknowledged while no sync succeeds, however often it is repeated, nor is anything ready', async () => {
+    const before = Number(await soap());
+    const change = intentOf('add', [['Soap', 2]]);
+    shim.set({ fsyncs: -1 });
+    for (let repetition = 0; repetition < 4; repetition++) {
+      expect(await store.ask('apply', change, 2)).toEqual({ refused: 'unconfirmed' });
+      expect(await store.ask('touch')).toEqual({ refused: 'unconfirmed' });
+    }
+    shim.set({});
+    expect(await store.ask('apply', change, 3)).toMatchObject({ result: [{ balance: before + 2000 }] });
+    expect(await store.ask('touch')).toEqual({ result: undefined });
+  });
+
+  test('a look whether anything can be written writes and syncs', async () => {
+    for (const fault of [{ writes: 1 }, { fsyncs: 1 }]) {
+      shim.set({ ...fault, ending: '-wal' });
+      expect(await store.ask('touch')).toEqual({ refused: 'unconfirmed' });
+      expect(shim.hits()).toBe(1);
+    }
+    shim.set({});
+  });
+
   test('while nothing can be written every change says so, and nothing is half done afterwards', async () => {
     const before = Number(await soap());
     const changes = Array.from({ length: times(5, 200) }, () => intentOf('add', [['Soap', 1]]));

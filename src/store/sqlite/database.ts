@@ -99,6 +99,13 @@ export class Database {
     return this.#connection.isTransaction;
   }
 
+  /** Brings all of the log into the file, and both to the disk; throws when any of it could not be. */
+  checkpoint(): void {
+    type Result = { readonly busy: number; readonly log: number; readonly checkpointed: number };
+    const { busy, log, checkpointed } = this.one<Result>('PRAGMA wal_checkpoint(FULL)');
+    if (busy !== 0 || log !== checkpointed) throw new Error('Not all of the log could be brought into the file.');
+  }
+
   /** A new connection to the same file: the only state to trust after a failed write. */
   reopen(): void {
     this.close();

@@ -10,6 +10,7 @@ import { readItemDetails } from './item-details.ts';
 import { readHead } from './ledger.ts';
 import { addLocation, archiveLocation, listLocations, renameLocation } from './locations.ts';
 import { type Call, type CommitTime, formatError, isWrite, type Methods, type Reply } from './message.ts';
+import { schemaVersion } from './migrations.ts';
 import { readMovementsAfter } from './movement-feed.ts';
 import { Outbox } from './outbox.ts';
 import { addDevice, addSession, endSession, hasDevice, listSessions, rotateSession } from './sessions.ts';
@@ -31,6 +32,8 @@ export class GroupCommit {
   readonly #gate: WriteGate;
   #dataVersion: number;
   #mustReopen = false;
+  /** What the log holds may be in memory alone. */
+  #mustSync = false;
   #size = 0;
   #commit: CommitTime | undefined;
 
@@ -94,8 +97,11 @@ export class GroupCommit {
 
   /** Nothing is written by a connection that was there when a write failed. */
   #writeIfOpen(calls: readonly Call[]): readonly Reply[] {
-    if (!this.#mustReopen || this.#tryToReopen()) return this.#writeAdmitted(calls);
-    const failure = new Failure('storage', 'The store cannot be opened any more; nothing was changed.');
+    const isOpen = !this.#mustReopen || this.#tryToReopen();
+    if (isOpen && (!this.#mustSync || this.#tryToSync())) return this.#writeAdmitted(calls);
+    const failure = isOpen
+      ? new Failure('unconfirmed', 'The disk confirms nothing any more. Repeat it with the same operation.')
+      : new Failure('storage', 'The store cannot be opened any more; nothing was changed.');
     return calls.map(([id]) => refused(id, failure));
   }
 
@@ -105,6 +111,21 @@ export class GroupCommit {
       return true;
     } catch {
       return false; // The next batch tries again.
+    }
+  }
+
+  /**
+   * What a failed sync left in the log is read from memory, and a kernel that has said so once calls it clean: whoever
+   * repeated an operation would be told that it is there. Synced in another file it is there, or not at all.
+   */
+  #tryToSync(): boolean {
+    try {
+      this.#database.checkpoint();
+      this.#mustSync = false;
+      return true;
+    } catch {
+      this.#mustReopen = true;
+      return false;
     }
   }
 
@@ -132,15 +153,17 @@ export class GroupCommit {
     } catch (error) {
       this.#commit = [calls.length, 0, false];
       const hasMadeRoom = this.#gate.noteFailure(error);
-      const failure = this.#recover(error);
+      const failure = this.#recover(error, hasMadeRoom);
       if (hasMadeRoom && failure.code === 'storage') return this.#writeAdmitted(calls);
       return calls.map(([id]) => refused(id, failure));
     }
   }
 
   /** After a failed write nothing in memory, and nothing this connection says, can be trusted. */
-  #recover(error: unknown): Failure {
+  #recover(error: unknown, isFull = false): Failure {
+    const code = sqliteCode(error);
     this.#mustReopen = true;
+    if (!isFull && code !== sqliteFull && code !== sqliteBusy) this.#mustSync = true;
     this.#stock.drop();
     this.#imports.drop();
     try {
@@ -149,7 +172,6 @@ export class GroupCommit {
       // Closing does the same.
     }
     this.#tryToReopen();
-    const code = sqliteCode(error);
     if (code === sqliteFull) return new Failure('storage', 'The disk is full; nothing was changed.');
     if (code === sqliteBusy) {
       return new Failure('busy', 'Another process is writing to the store; nothing was changed.', { retryAfter: 1 });
@@ -222,6 +244,8 @@ function methodsOf(
     setPasswordHash: (...args) => db.within(() => users.setPasswordHash(db, ...args)),
     resetUser: audited(users.resetUser),
     redeemEnrolment: (...args) => db.within(() => users.redeemEnrolment(db, ...args)),
+    // A page is written whether it changes or not, unlike a row.
+    touch: () => void db.run(`PRAGMA user_version = ${schemaVersion}`),
     saveThrottle: (...args) => db.within(() => users.saveThrottle(db, ...args)),
     addSession: audited(addSession),
     rotateSession: (...args) => db.within(() => rotateSession(db, ...args)),

@@ -18,6 +18,7 @@ export const writeMethods = [
   'resetUser',
   'redeemEnrolment',
   'saveThrottle',
+  'touch',
   'addSession',
   'rotateSession',
   'endSession',

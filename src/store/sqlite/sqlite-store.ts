@@ -103,6 +103,7 @@ export class SqliteStore implements Store {
   resetUser = this.#method('resetUser');
   redeemEnrolment = this.#method('redeemEnrolment');
   saveThrottle = this.#method('saveThrottle');
+  touch = this.#method('touch');
   throttles = this.#method('throttles');
   sessions = this.#method('sessions');
   addSession = this.#method('addSession');

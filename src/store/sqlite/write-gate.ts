@@ -12,6 +12,7 @@ const essential: ReadonlySet<WriteMethod> = new Set([
   'rotateSession',
   'endSession',
   'saveThrottle',
+  'touch',
   'setPasswordHash',
   'addDevice',
   'audit',
