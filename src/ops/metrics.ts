@@ -42,7 +42,7 @@ export class Metrics {
   });
   readonly #duration = new Histogram({
     name: `${prefix}request_duration_seconds`,
-    help: 'From a whole request to its reply, by command.',
+    help: 'From the turn of a request to its reply, by command; what waits for more of its own user is not counted.',
     labelNames: ['command'],
     buckets: requestSeconds,
     registers: [this.#registry],
