@@ -36,7 +36,6 @@ export async function run(argv: readonly string[]): Promise<void> {
     .option('--config <file>', 'read this file instead of config/server.jsonc')
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'secure-invd: ')) })
     .exitOverride()
-    .allowExcessArguments() // A word that is no command is refused as one.
     .action(() => {
       const [word] = program.args;
       const known = program.commands.map((command) => command.name());
@@ -94,6 +93,8 @@ export async function run(argv: readonly string[]): Promise<void> {
     .description('Send a test message to every webhook, signed as all are, and tell whether it was taken.')
     .addHelpText('after', '\nExample:\n  secure-invd notify test')
     .action(async () => printTrials(load(program)));
+  // A word that is no command is refused as one; those of a command are its own, which is why this comes last.
+  program.allowExcessArguments();
   try {
     await program.parseAsync(argv);
   } catch (error) {
@@ -132,10 +133,17 @@ async function serve(program: Command): Promise<void> {
   const supervisor = new Supervisor(process.env, (problem) =>
     daemon.log.warn({ err: problem }, 'cannot tell systemd how the server is'),
   );
+  logWarnings(daemon);
   obeySignals(daemon, supervisor);
   supervisor.watch(() => daemon.isAlive());
   void supervisor.tell('ready');
   await daemon.inviteFirstAdministrator();
+}
+
+/** What a thread warns of, such as a full disk, is an event like others: a line of the log with its time and level. */
+function logWarnings({ log }: Daemon): void {
+  process.removeAllListeners('warning');
+  process.on('warning', ({ message }) => log.warn(message));
 }
 
 function printLink(link: string, expiresAt: number): void {

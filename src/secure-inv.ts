@@ -7,6 +7,12 @@ import { printable } from './model/printable.ts';
 import { version } from './package.ts';
 import { formatFailure } from './wire/message.ts';
 
+// Whoever reads no further, as `head` does, needs no word about it. The status is a shell's for a broken pipe.
+process.stdout.on('error', (error) => {
+  if ('code' in error && error.code === 'EPIPE') process.exit(141);
+  throw error;
+});
+
 const program = buildProgram(loadClientEnvironment(process.env), version);
 try {
   await program.parseAsync();
