@@ -4,7 +4,7 @@ import { closest } from '../model/closest.ts';
 import { Failure } from '../model/failure.ts';
 import { pageRowsDefault } from '../model/limits.ts';
 import { define } from './command.ts';
-import { cursor, endOf, formatTime, limit, time, until, userName } from './field.ts';
+import { cursor, formatTime, limit, time, userName } from './field.ts';
 import { leftOut, renderTable } from './table.ts';
 
 export const auditRecord = v.object({
@@ -37,7 +37,7 @@ export const audit = define({
     user: v.optional(v.pipe(userName, v.description('only what this user did, or what was done about them'))),
     source: v.optional(v.pipe(v.string(), v.maxLength(64), v.description('only what came from this IP address'))),
     since: v.optional(time),
-    until: v.optional(until),
+    until: v.optional(time),
     after: v.optional(
       v.pipe(
         v.number('after must be the id of a record'),
@@ -80,7 +80,7 @@ export const audit = define({
       return renderTable(columns, rows, screen) + more;
     },
   },
-  async handle({ since, until: end, limit = pageRowsDefault, ...filters }, { store, principal }) {
+  async handle({ since, until, limit = pageRowsDefault, ...filters }, { store, principal }) {
     if (principal.scope !== null) {
       throw new Failure('forbidden', 'The audit log tells of all locations, and you are limited to some.', {
         hint: 'Ask an administrator, or an auditor who is not limited.',
@@ -90,7 +90,7 @@ export const audit = define({
       ...filters,
       limit,
       since: since === undefined ? undefined : Date.parse(since),
-      until: end === undefined ? undefined : endOf(end),
+      until: until === undefined ? undefined : Date.parse(until),
     });
     return {
       records: page.records.map(formatRecord),
