@@ -4,7 +4,7 @@ import { closest } from '../model/closest.ts';
 import { Failure } from '../model/failure.ts';
 import { pageRowsDefault } from '../model/limits.ts';
 import { define } from './command.ts';
-import { cursor, formatTime, limit, time, userName } from './field.ts';
+import { cursor, formatTime, limit, parseSince, parseUntil, since, until, userName } from './field.ts';
 import { leftOut, renderTable } from './table.ts';
 
 export const auditRecord = v.object({
@@ -36,8 +36,8 @@ export const audit = define({
     ),
     user: v.optional(v.pipe(userName, v.description('only what this user did, or what was done about them'))),
     source: v.optional(v.pipe(v.string(), v.maxLength(64), v.description('only what came from this IP address'))),
-    since: v.optional(time),
-    until: v.optional(time),
+    since: v.optional(since),
+    until: v.optional(until),
     after: v.optional(
       v.pipe(
         v.number('after must be the id of a record'),
@@ -89,8 +89,8 @@ export const audit = define({
     const page = await store.auditRecords({
       ...filters,
       limit,
-      since: since === undefined ? undefined : Date.parse(since),
-      until: until === undefined ? undefined : Date.parse(until),
+      since: since === undefined ? undefined : parseSince(since),
+      until: until === undefined ? undefined : parseUntil(until),
     });
     return {
       records: page.records.map(formatRecord),

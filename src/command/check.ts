@@ -39,13 +39,41 @@ function quotable(sentence: string): string {
 
 /** What a schema found, as a sentence that begins with the field. */
 function explain(issue: v.BaseIssue<unknown>): string {
-  const path = v.getDotPath(issue) ?? 'params';
+  const { where, field: path } = placeOf(v.getDotPath(issue) ?? 'params');
+  return `${where}${explainField(issue, path)}`;
+}
+
+/** Where in a list something is, in people's words: `lines.0.item` is the item of `Line 1`. */
+function placeOf(path: string): { readonly where: string; readonly field: string } {
+  const [, list = '', index, field] = /^(\w+)s\.(\d+)(?:\.(.+))?$/.exec(path) ?? [];
+  if (index === undefined) return { where: '', field: path };
+  return { where: `${list.charAt(0).toUpperCase()}${list.slice(1)} ${Number(index) + 1}: `, field: field ?? list };
+}
+
+/** What Valibot calls a type, in people's words. */
+const kinds: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  boolean: 'true or false',
+  Array: 'a list',
+  Object: 'an object',
+};
+
+function explainField(issue: v.BaseIssue<unknown>, path: string): string {
   if (issue.expected === 'never') return `There is no parameter "${path}".`;
   if (issue.received === 'undefined') return `${path} is missing.`;
-  // Valibot's own messages do not name the field, ours do; inside a list it takes the path to tell which.
-  if (issue.message.startsWith('Invalid ')) return explainPlainly(path, issue);
-  const sentence = issue.message.endsWith('.') ? issue.message : `${issue.message} (got ${issue.received}).`;
-  return path.includes('.') ? `${path}: ${sentence}` : sentence;
+  // Valibot's own messages do not name the field, ours do.
+  if (issue.message.startsWith('Invalid ')) {
+    if (issue.type === 'max_length') return tooLong(issue, path);
+    const expected = issue.expected ?? 'something else';
+    return `${path} must be ${kinds[expected] ?? expected} (got ${issue.received}).`;
+  }
+  return issue.message.endsWith('.') ? issue.message : `${issue.message} (got ${issue.received}).`;
+}
+
+function tooLong({ input, requirement, received }: v.BaseIssue<unknown>, path: string): string {
+  if (typeof input === 'string') return `${path} may have at most ${String(requirement)} characters (got ${received}).`;
+  return `There may be at most ${String(requirement)} ${path} (got ${received}).`;
 }
 
 const kinds: Readonly<Record<string, string>> = {

@@ -5,6 +5,8 @@ import { define } from './command.ts';
 import { counted, item, location, movementResult, note, operation } from './field.ts';
 import { askedBy, formatResult, renderBalance } from './operation.ts';
 
+const ifSeqRule = 'ifSeq must be a whole number from 0';
+
 /** Records how many somebody found, whatever the ledger said; the movement is the difference. */
 export const count = define({
   name: 'count',
@@ -16,9 +18,9 @@ export const count = define({
     location: v.optional(location),
     ifSeq: v.optional(
       v.pipe(
-        v.number('ifSeq must be a whole number'),
-        v.safeInteger('ifSeq must be a whole number'),
-        v.minValue(0, 'ifSeq must not be negative'),
+        v.number(ifSeqRule),
+        v.safeInteger(ifSeqRule),
+        v.minValue(0, ifSeqRule),
         v.description('refuse if the stock moved since this movement, the last that the counter saw'),
       ),
     ),

@@ -75,11 +75,12 @@ export const counted = v.pipe(
   v.description('how many there are: 0 or a positive number with at most 3 decimals'),
   parsedBy(parseCounted),
 );
+const seqRule = 'the number of a movement is a whole number from 1';
 /** A movement's number. */
 export const seq = v.pipe(
-  v.number((issue) => `a movement is a whole number (got ${issue.received}).`),
-  v.safeInteger((issue) => `a movement is a whole number (got ${issue.received}).`),
-  v.minValue(1, 'movements are numbered from 1'),
+  v.number(seqRule),
+  v.safeInteger(seqRule),
+  v.minValue(1, seqRule),
   v.description('the number of a movement, as history shows it'),
 );
 export const note = v.pipe(v.string(), v.description('a remark kept with the movement'), parsedBy(parseNote));
@@ -114,11 +115,12 @@ export const publicId = v.pipe(
   v.string(),
   v.maxLength(publicIdCharactersMax, `id may have at most ${publicIdCharactersMax} characters`),
 );
+const limitRule = `limit must be a whole number from 1 to ${pageRowsMax}`;
 export const limit = v.pipe(
-  v.number('limit must be a whole number'),
-  v.integer('limit must be a whole number'),
-  v.minValue(1, 'limit must be at least 1'),
-  v.maxValue(pageRowsMax, `limit may be at most ${pageRowsMax}`),
+  v.number(limitRule),
+  v.integer(limitRule),
+  v.minValue(1, limitRule),
+  v.maxValue(pageRowsMax, limitRule),
   v.description(`how many rows a page has, at most ${pageRowsMax} (default: 100)`),
 );
 export const cursor = v.pipe(
@@ -133,11 +135,35 @@ export const movementKind = v.pipe(
 export const time = v.pipe(
   v.string(),
   v.check(
-    (text) => timePattern.test(text) && !Number.isNaN(Date.parse(text)),
+    (text) => timePattern.test(text) && !Number.isNaN(Date.parse(text)) && isDay(text.slice(0, 10)),
     'a time must be like 2026-05-03 or 2026-05-03T14:02:00Z',
   ),
   v.description('a time such as 2026-05-03 or 2026-05-03T14:02:00Z (RFC 3339)'),
 );
+export const since = v.pipe(
+  time,
+  v.description('from this time on, itself included: 2026-05-03 (from its beginning, UTC) or 2026-05-03T14:02:00Z'),
+);
+export const until = v.pipe(
+  time,
+  v.description('up to this time, itself included: 2026-05-03 (to its end, UTC) or 2026-05-03T14:02:00Z'),
+);
+
+/** JavaScript takes 30 February for 2 March. */
+function isDay(day: string): boolean {
+  const at = Date.parse(day);
+  return !Number.isNaN(at) && formatTime(at).startsWith(day);
+}
+
+/** The first millisecond that `since` means. */
+export function parseSince(text: string): number {
+  return Date.parse(text);
+}
+
+/** The last millisecond that `until` means: of a day its last, or whoever asks for today would see nothing of it. */
+export function parseUntil(text: string): number {
+  return Date.parse(text) + (text.length === 10 ? 86_400_000 - 1 : 0);
+}
 export const empty = v.strictObject({});
 
 export const lines = v.pipe(

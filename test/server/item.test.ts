@@ -106,7 +106,7 @@ describe('on the wire', () => {
       ['item.restore', { item: 'Soap' }, 'conflict', 'Soap is not archived.'],
       ['item.show', { item: 'Soup' }, 'not-found', 'No item "Soup".'],
       ['item.edit', { item: 'Soap' }, 'bad-params', 'Say what to change, such as: --unit kg --precision 3.'],
-      ['item.edit', { item: 'Soap', unit: null }, 'bad-params', 'unit must be string (got null).'],
+      ['item.edit', { item: 'Soap', unit: null }, 'bad-params', 'unit must be text (got null).'],
       ['item.edit', { item: 'Soap', unit: '' }, 'bad-params', 'unit must not be empty.'],
       [
         'item.edit',

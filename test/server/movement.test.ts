@@ -76,7 +76,7 @@ describe('move', () => {
     );
     await refused({ item: 'Soap', quantity: 1, from: 'main' }, { code: -32602 });
     await refused({ lines: [] }, { message: 'lines must not be empty (got 0).' });
-    await refused({ lines: [{ item: 'Soap', quantity: 1, from: 'main' }] }, { message: 'lines.0.to is missing.' });
+    await refused({ lines: [{ item: 'Soap', quantity: 1, from: 'main' }] }, { message: 'Line 1: to is missing.' });
     await refuses(client('viewer'), 'move', soap, { code: 1004 });
     expect(await act(administrator, 'move', soap)).toHaveProperty('result');
   });
@@ -145,7 +145,7 @@ describe('count', () => {
       administrator,
       'count',
       { ...soap, ifSeq: 'x' },
-      { message: 'ifSeq must be a whole number (got "x").' },
+      { message: 'ifSeq must be a whole number from 0 (got "x").' },
     );
     await refuses(
       administrator,
