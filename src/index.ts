@@ -1,6 +1,7 @@
 import { type Inventory, openInventory } from './client/inventory.ts';
 import { loadClientEnvironment } from './config/client.ts';
 
+export type { HistoryExport, MovementRow, StockExport, StockRow } from './client/export.ts';
 export type { Inventory } from './client/inventory.ts';
 export type { WatchedMovement, WatchOptions } from './client/watch.ts';
 export { Failure, type FailureCode, type FailureDetails } from './model/failure.ts';

@@ -3,6 +3,7 @@ import type * as v from 'valibot';
 import type { Command, ObjectSchema } from '../command/command.ts';
 import { commands } from '../command/index.ts';
 import { renewWhenDue } from './certificate.ts';
+import { exportRows, type HistoryExport, type MovementRow, type StockExport, type StockRow } from './export.ts';
 import { type OpenedSession, openSession, type TargetOptions } from './target.ts';
 import { type WatchedMovement, type WatchOptions, watchMovements } from './watch.ts';
 
@@ -48,6 +49,9 @@ export interface Inventory extends Methods<''> {
    * again; it is one of its own. Leaving the loop ends it, and so does `close`.
    */
   watch(options?: WatchOptions): AsyncGenerator<WatchedMovement, void, undefined>;
+  /** Everything there is, a page at a time: stock by location, items with their sums, or movements, the newest first. */
+  export(options?: StockExport): AsyncGenerator<StockRow, void, undefined>;
+  export(options: HistoryExport): AsyncGenerator<MovementRow, void, undefined>;
   /** Ends the connection. */
   close(): Promise<void>;
 }
@@ -69,6 +73,7 @@ export async function openInventory(options: TargetOptions): Promise<Inventory> 
     else inventory[first] = { ...(inventory[first] as object), [second]: method }; // Only such groups have a dot.
   }
   inventory['watch'] = (wanted: WatchOptions = {}) => watchMovements(session, wanted, { signal: closing.signal });
+  inventory['export'] = (wanted: StockExport | HistoryExport = {}) => exportRows(session, wanted);
   return inventory as unknown as Inventory; // Built above from the very table that the type is made of.
 }
 

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { parseCsv, unguard } from '../../src/client/csv.ts';
+import { connect } from '../../src/index.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { enrollAdministrator, WireClient } from '../support/wire-client.ts';
 
@@ -16,7 +17,8 @@ async function open() {
   const server = await startServer();
   const client = await WireClient.open(server);
   const { accessToken = '' } = await enrollAdministrator(server, client);
-  return { server, client, run: runnerFor(server, accessToken) };
+  const ca = join(server.certs, 'server-ca.pem');
+  return { server, client, ca, token: accessToken, run: runnerFor(server, accessToken) };
 }
 
 function runnerFor(server: TestServer, token: string) {
@@ -48,6 +50,12 @@ test('an export of many pages has each row once, and what is imported elsewhere 
   expect(history.map(({ cells }) => Number(cells[0]))).toEqual(
     Array.from({ length: 2 * names.length + 1 }, (_, at) => 2 * names.length + 1 - at),
   );
+
+  const inventory = await connect({ server: `127.0.0.1:${from.server.port}`, ca: from.ca, token: from.token });
+  const typed: string[] = [];
+  for await (const { item, location, quantity } of inventory.export()) typed.push(`${item} ${location} ${quantity}`);
+  await inventory.close();
+  expect(typed).toEqual(rows.map((cells) => cells.slice(0, 3).join(' ')));
 
   const to = await open();
   await to.client.ask('location.add', { location: 'cellar' });

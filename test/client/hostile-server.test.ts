@@ -117,6 +117,21 @@ test('of movements without end, no more than some megabytes wait for whoever is 
   await watch.return();
 }, 20_000);
 
+test('an export follows an empty page to the next, and ends where pages lead back', async () => {
+  const item = { item: 'Soap', quantity: 3, unit: 'pcs', locations: [], precision: 0 };
+  const pages: Readonly<Record<string, unknown>> = {
+    '': { items: [], cursor: 'a', seq: 1 },
+    a: { items: [item], cursor: 'b', seq: 1 },
+    b: { items: [], cursor: 'a', seq: 1 },
+  };
+  const inventory = await answering(
+    ({ params }) => `"result":${JSON.stringify(pages[String(params['cursor'] ?? '')])}`,
+  );
+  const rows = inventory.export({ what: 'items' });
+  expect(await rows.next()).toMatchObject({ value: { item: 'Soap', quantity: 3 } });
+  expect(await failureOf(rows.next())).toMatchObject({ code: 'bad-frame', message: expect.stringContaining('no end') });
+});
+
 test('progress of less than nothing is none', () => {
   expect(formatProgress('rows', -5000, 100)).toContain(' 0 % ');
 });

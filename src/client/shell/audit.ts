@@ -4,6 +4,7 @@ import { audit, type auditRecord } from '../../command/audit.ts';
 import { Failure } from '../../model/failure.ts';
 import { pageRowsMax } from '../../model/limits.ts';
 import type { ClientSession } from '../call.ts';
+import { endless } from '../export.ts';
 import { isPassing } from '../watch.ts';
 import { addRemote, run } from './remote.ts';
 import { withSession } from './session.ts';
@@ -64,8 +65,10 @@ async function printForEver(
         const { records } = await session.call(audit, { ...params, after: from, limit: pageRowsMax });
         show(records);
         isLost = false;
-        from = records.at(-1)?.id ?? from;
         if (records.length < pageRowsMax) break;
+        const last = records.at(-1)?.id ?? from;
+        if (last <= from) throw endless();
+        from = last;
       }
       await sleep(lookMilliseconds);
     } catch (error) {

@@ -1,21 +1,18 @@
 import { open, rename, unlink } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { Option } from 'commander';
-import type * as v from 'valibot';
 import { checkParams } from '../../command/check.ts';
-import { type itemStock, movement } from '../../command/field.ts';
+import { movement } from '../../command/field.ts';
 import { history } from '../../command/history.ts';
 import { view } from '../../command/view.ts';
 import { Failure } from '../../model/failure.ts';
-import { pageRowsMax } from '../../model/limits.ts';
 import type { ClientSession } from '../call.ts';
 import type { Cell } from '../csv.ts';
+import { type ExportRow, exportPages, type Subject, subjects } from '../export.ts';
 import { openProgress } from '../progress.ts';
 import { withSession } from './session.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
 
-const subjects = ['stock', 'items', 'history'] as const;
-type Subject = (typeof subjects)[number];
 const formats = ['csv', 'json', 'jsonl'] as const;
 type Format = (typeof formats)[number];
 
@@ -107,12 +104,7 @@ async function exportAll(
   });
 }
 
-interface Page {
-  readonly rows: readonly Row[];
-  readonly cursor: string | undefined;
-}
-
-type Pages = (session: ClientSession) => AsyncGenerator<readonly Row[]>;
+type Pages = (session: ClientSession) => AsyncGenerator<readonly ExportRow[]>;
 
 /** The pages of an export. Failures, before anything is asked: `bad-params`. */
 function pagesOf(subject: Subject, { at, by, ...rest }: Readonly<Record<string, unknown>>): Pages {
@@ -124,46 +116,10 @@ function pagesOf(subject: Subject, { at, by, ...rest }: Readonly<Record<string, 
       hint: `It can be by ${known.map((filter) => `--${filter}`).join(', ')}.`,
     });
   }
-  const asked = { ...rest, location: at, user: by, limit: pageRowsMax };
+  const asked = { ...rest, location: at, user: by };
   const params = Object.fromEntries(Object.entries(asked).filter(([, value]) => value !== undefined));
-  const command = subject === 'history' ? history : view;
-  checkParams(command, params);
-  return async function* pages(session) {
-    const ask = async (cursor?: string): Promise<Page> => {
-      const more = cursor === undefined ? params : { ...params, cursor };
-      if (subject === 'history') {
-        const page = await session.call(history, more);
-        return { rows: page.movements.map(historyRow), cursor: page.cursor };
-      }
-      const page = await session.call(view, more);
-      const rowsOf = (item: ItemStock) => (subject === 'stock' ? stockRows(item, at !== undefined) : [itemRow(item)]);
-      return { rows: page.items.flatMap(rowsOf), cursor: page.cursor };
-    };
-    let next: Promise<Page> | undefined = ask();
-    while (next) {
-      const { rows, cursor }: Page = await next;
-      // The next page is on its way while this one is written.
-      next = cursor === undefined ? undefined : ask(cursor);
-      next?.catch(() => undefined); // Told when it is waited for.
-      yield rows;
-    }
-  };
-}
-
-type ItemStock = v.InferOutput<typeof itemStock>;
-
-function itemRow({ locations: _, ...item }: ItemStock): Row {
-  return item;
-}
-
-/** A row for each place that has some; an item of which there is nothing has one as well, or it would be lost. */
-function stockRows({ locations, ...item }: ItemStock, isOfOnePlace: boolean): readonly Row[] {
-  if (locations.length === 0) return isOfOnePlace ? [] : [{ ...item, quantity: 0 }];
-  return locations.map(({ location, quantity }) => ({ ...item, location, quantity }));
-}
-
-function historyRow(shown: v.InferOutput<typeof movement>): Row {
-  return shown;
+  checkParams(subject === 'history' ? history : view, params);
+  return (session) => exportPages(session, subject, params);
 }
 
 /** How rows become text, from the first character to the last. */
@@ -194,7 +150,7 @@ function jsonFormatter(format: Exclude<Format, 'csv'>): Formatter {
 /** Writes page by page, no faster than the sink takes it. */
 async function writeRows(
   sink: Writable,
-  pages: AsyncGenerator<readonly Row[]>,
+  pages: AsyncGenerator<readonly ExportRow[]>,
   columns: readonly string[],
   formatter: Formatter,
   onRows: (rows: number) => void,
