@@ -1,4 +1,5 @@
 import { eastAsianWidth } from 'get-east-asian-width';
+import { printable } from '../model/printable.ts';
 import type { Screen } from './command.ts';
 
 /** One column: its heading, its cells' side, and what becomes of it where a terminal is narrow. */
@@ -25,8 +26,9 @@ const gap = '  ';
  * A table for people, aligned by what the terminal shows. Where it is too wide texts are shortened, the longest first, then
  * columns left out, which is said below. What is still too wide the terminal breaks: a number that is cut is another number.
  */
-export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[], screen: Screen): string {
-  // Not by spreading: a call takes only so many arguments.
+export function renderTable(columns: readonly Column[], given: readonly (readonly string[])[], screen: Screen): string {
+  // Names of files and contexts come from this machine, and no server has made them harmless.
+  const rows = given.map((row) => row.map(printable));
   const natural = columns.map(({ heading }, at) =>
     rows.reduce((widest, row) => Math.max(widest, widthOf(row[at] ?? '')), widthOf(heading)),
   );

@@ -138,3 +138,7 @@ test('a number inside a text is shown whole or not at all', () => {
     for (const number of cell.match(/\d[\d.]*/g) ?? []) expect(['1999999999.5', '3']).toContain(number);
   }
 });
+
+test('what comes from this machine moves no cursor either', () => {
+  expect(renderTable([{ heading: 'CONTEXT' }], [['inv\u001b]0;owned']], screen(80))).toContain('inv\\u{1b}]0;owned');
+});

@@ -1,6 +1,7 @@
 import { renderTable } from '../../command/table.ts';
 import { formatAddress } from '../../model/enrolment-link.ts';
 import { Failure } from '../../model/failure.ts';
+import { printable } from '../../model/printable.ts';
 import { fingerprintOf } from '../connect.ts';
 import { ContextStore } from '../context.ts';
 import { listQueues } from '../queue.ts';
@@ -29,7 +30,7 @@ export function addContext(shell: Shell): void {
     .addHelpText('after', examplesText(['secure-inv context use inv.example.com:7443']))
     .action(async (name: string) => {
       await open().use(name);
-      say(shell, `${name} is the current context.`, { context: name });
+      say(shell, `${printable(name)} is the current context.`, { context: name });
     });
   subcommand(
     shell.program,
@@ -51,7 +52,7 @@ export function addContext(shell: Shell): void {
     .action(async (name: string) => {
       await assertNothingWaits(shell, name);
       await open().remove(name);
-      say(shell, `${name} is forgotten.`, { context: name });
+      say(shell, `${printable(name)} is forgotten.`, { context: name });
     });
 }
 

@@ -1,5 +1,6 @@
 import { logout } from '../../command/logout.ts';
 import { Failure } from '../../model/failure.ts';
+import { printable } from '../../model/printable.ts';
 import type { Context } from '../context.ts';
 import { findTarget, openSession } from '../target.ts';
 import { examplesText, type Shell, type ShellOptions, say, subcommand } from './shell.ts';
@@ -27,7 +28,7 @@ export function addLogout(shell: Shell): void {
       }
       const { device } = tokens;
       await store.writeTokens(context.name, device === undefined ? {} : { device });
-      say(shell, `You are logged out of ${context.name}.`, {});
+      say(shell, `You are logged out of ${printable(context.name)}.`, {});
     });
 }
 

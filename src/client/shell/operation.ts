@@ -1,5 +1,6 @@
 import type { Command } from '../../command/command.ts';
 import { Failure, failures } from '../../model/failure.ts';
+import { printable } from '../../model/printable.ts';
 import { withFileLockWithin } from '../file-lock.ts';
 import { OperationQueue, type QueueEntry } from '../queue.ts';
 import { callKept, type Outcome, sendQueue } from '../queue-sender.ts';
@@ -117,5 +118,5 @@ export function describeOperation({ method, params }: Pick<QueueEntry, 'method' 
     placed('from', from),
     placed('to', to),
   ];
-  return [words.filter((word) => word !== undefined).join(' '), ...more].join(', ');
+  return printable([words.filter((word) => word !== undefined).join(' '), ...more].join(', '));
 }

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { clientCertificateWarningDays } from '../../model/limits.ts';
+import { printable } from '../../model/printable.ts';
 import type { ClientSession } from '../call.ts';
 import { daysUntil, type KeptCertificate, readFacts, renewWhenDue } from '../certificate.ts';
 import type { Endpoint } from '../connect.ts';
@@ -63,7 +64,7 @@ async function remindOfQueue(owner: QueueOwner, { json, stateFolder }: ShellOpti
     );
   } catch (error) {
     // A queue that cannot be read stops nobody who asks something else.
-    process.stderr.write(`secure-inv: warning: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`secure-inv: warning: ${printable(error instanceof Error ? error.message : String(error))}\n`);
   }
 }
 
@@ -83,6 +84,6 @@ function warnUnless({ json }: ShellOptions, { store, context }: KeptCertificate)
     const facts = readFacts(await readFile(store.certificateFile(context), 'utf8').catch(() => ''));
     const end = facts ? `ends in ${daysUntil(facts.to, Date.now())} days and ` : '';
     const why = error instanceof Error ? error.message : String(error);
-    process.stderr.write(`secure-inv: warning: your certificate ${end}could not be renewed: ${why}\n`);
+    process.stderr.write(`secure-inv: warning: your certificate ${end}could not be renewed: ${printable(why)}\n`);
   };
 }
