@@ -140,7 +140,12 @@ describe('count', () => {
       { ...soap, quantity: 1.5 },
       { message: expect.stringContaining('whole pieces') },
     );
-    await refuses(administrator, 'count', { ...soap, ifSeq: -1 }, { message: 'ifSeq must be a whole number from 0 (got -1).' });
+    await refuses(
+      administrator,
+      'count',
+      { ...soap, ifSeq: -1 },
+      { message: 'ifSeq must be a whole number from 0 (got -1).' },
+    );
     await refuses(
       administrator,
       'count',
