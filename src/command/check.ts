@@ -75,18 +75,3 @@ function tooLong({ input, requirement, received }: v.BaseIssue<unknown>, path: s
   if (typeof input === 'string') return `${path} may have at most ${String(requirement)} characters (got ${received}).`;
   return `There may be at most ${String(requirement)} ${path} (got ${received}).`;
 }
-
-const kinds: Readonly<Record<string, string>> = {
-  string: 'text',
-  Array: 'a list',
-  Object: 'an object',
-  boolean: 'true or false',
-};
-
-/** What Valibot found by itself, in our words. */
-function explainPlainly(path: string, { type, requirement, expected, received }: v.BaseIssue<unknown>): string {
-  const isOfText = received.startsWith('"');
-  if (type === 'max_length')
-    return `${path} may have at most ${requirement} ${isOfText ? 'characters' : 'entries'} (got ${received}).`;
-  return `${path} must be ${kinds[expected ?? ''] ?? expected} (got ${received}).`;
-}

@@ -132,7 +132,7 @@ export const movementKind = v.pipe(
   v.picklist(movementKinds, `kind must be one of ${movementKinds.join(', ')}`),
   v.description(`one of ${movementKinds.join(', ')}`),
 );
-export const time = v.pipe(
+const time = v.pipe(
   v.string(),
   v.check(
     (text) => timePattern.test(text) && !Number.isNaN(Date.parse(text)) && isDay(text.slice(0, 10)),

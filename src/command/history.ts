@@ -3,14 +3,15 @@ import { pageRowsDefault } from '../model/limits.ts';
 import { define } from './command.ts';
 import {
   cursor,
-  endOf,
   formatMovement,
   item,
   limit,
   lookedAt,
   movement,
   movementKind,
-  time,
+  parseSince,
+  parseUntil,
+  since,
   until,
   userName,
 } from './field.ts';
@@ -27,7 +28,7 @@ export const history = define({
     user: v.optional(userName),
     location: v.optional(lookedAt),
     kind: v.optional(movementKind),
-    since: v.optional(time),
+    since: v.optional(since),
     until: v.optional(until),
     limit: v.optional(limit),
     cursor: v.optional(cursor),
@@ -58,19 +59,20 @@ export const history = define({
         { heading: 'BALANCE', right: true },
         { heading: 'WHERE', leave: 4 },
         { heading: 'BY', leave: 5 },
-        { heading: 'NOTE', leave: 1 },
+        // Of edits it is all there is to read.
+        { heading: 'NOTE', ...(movements.every(({ change }) => change) ? {} : { leave: 1 }) },
       ];
       const more = cursor === undefined ? '' : `\n${screen.dim(`More: --cursor ${cursor}`)}`;
       return renderTable(columns, rows, screen) + more;
     },
   },
-  async handle({ since, until: end, limit = pageRowsDefault, ...filters }, { store, principal }) {
+  async handle({ since: from, until: to, limit = pageRowsDefault, ...filters }, { store, principal }) {
     const page = await store.history({
       ...filters,
       scope: principal.scope,
       limit,
-      since: since === undefined ? undefined : Date.parse(since),
-      until: end === undefined ? undefined : endOf(end),
+      since: from === undefined ? undefined : parseSince(from),
+      until: to === undefined ? undefined : parseUntil(to),
     });
     return {
       movements: page.movements.map(formatMovement),

@@ -199,7 +199,7 @@ describe('a hostile server cannot steer the terminal of its client', () => {
     const message = { toString: 1, valueOf: 1 };
     const run = await startHostileServer(() => ({ error: { code: 1005, message, data: { code: 'not-found' } } }));
     const { status, err } = await run(['view']);
-    expect(err).toMatch(/^secure-inv: The server failed and does not say how\.\n/);
+    expect(err).toMatch(/^secure-inv: The server refused, and did not say why\.\n/);
     expect(status).toBe(5);
   });
 

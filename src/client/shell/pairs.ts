@@ -17,11 +17,6 @@ const envelopeBytes = 256;
  */
 export async function readPairs(words: readonly string[], own: readonly string[], given: Params): Promise<Params> {
   const isInput = words.length === 1 && words[0] === '-';
-  if (!isInput && words[0] === '-') {
-    throw new Failure('bad-params', '- stands alone: the lines come from standard input.', {
-      hint: 'Each line: ITEM QUANTITY',
-    });
-  }
   const pairs = isInput ? parseDelivery(await readInput(deliveryBytesMax)) : pairsOf(words);
   const [first] = pairs;
   if (pairs.length === 1 && !isInput) return { ...first, ...given };
