@@ -1,3 +1,4 @@
+import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import convict from 'convict';
 import { closest } from '../model/closest.ts';
@@ -17,7 +18,7 @@ export interface ConfigSource {
 }
 
 export interface LoadedServerConfig {
-  /** Paths in it are absolute. */
+  /** Paths in it are absolute, and the store's file is no link. */
   readonly config: ServerConfig;
   /** The keys that something else than their default decided, what, and where it says so. */
   readonly overrides: readonly Pick<Given, 'key' | 'origin' | 'where'>[];
@@ -81,7 +82,7 @@ function shownPath(file: string): string {
 }
 
 function withAbsolutePaths(config: ServerConfig, root: string): ServerConfig {
-  const store = `sqlite:${resolve(root, config.store.slice('sqlite:'.length))}`;
+  const store = `sqlite:${withoutLink(resolve(root, config.store.slice('sqlite:'.length)))}`;
   const { secretFile, ca } = config.notify;
   const notify = {
     ...config.notify,
@@ -89,6 +90,18 @@ function withAbsolutePaths(config: ServerConfig, root: string): ServerConfig {
     ca: ca && resolve(root, ca),
   };
   return { ...config, store, certs: { folder: resolve(root, config.certs.folder) }, notify };
+}
+
+/**
+ * The file that a link names: lock, log and keys lie beside the store under its name, and under the link's nobody would
+ * find them, so that a second server took the same store.
+ */
+function withoutLink(path: string): string {
+  try {
+    return lstatSync(path).isSymbolicLink() ? realpathSync(path) : path;
+  } catch {
+    return path; // It is not there yet, or not for us to see: whoever opens it says so.
+  }
 }
 
 type GivenText = Given & { readonly setting: Setting };

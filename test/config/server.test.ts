@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -65,6 +65,21 @@ describe('what the server is configured with', () => {
     writeFileSync(lone, '{ "store": "sqlite:stock.db", "certs": { "folder": "/etc/secure-inv" } }');
     const { config, root } = loadServerConfig({ file: lone, env: {} });
     expect([root, config.store, config.certs.folder]).toEqual([folder, `sqlite:${folder}/stock.db`, '/etc/secure-inv']);
+  });
+
+  test('a store that is named by a link is the file behind it, beside which its lock lies; a link to nothing stays', () => {
+    writeFileSync(join(folder, 'stock.db'), '');
+    mkdirSync(join(folder, 'linked'));
+    for (const [name, to] of [
+      ['inv.db', '../stock.db'],
+      ['again.db', 'inv.db'],
+      ['nothing.db', 'none'],
+    ] as const)
+      symlinkSync(to, join(folder, 'linked', name));
+    const storeOf = (name: string) => load(JSON.stringify({ store: `sqlite:linked/${name}` })).config.store;
+    const real = `sqlite:${realpathSync(folder)}/stock.db`;
+    for (const name of ['inv.db', 'again.db']) expect(storeOf(name)).toBe(real);
+    expect(storeOf('nothing.db')).toBe(`sqlite:${folder}/linked/nothing.db`);
   });
 
   test('a flag wins over the environment, that over the file, and the file over the default', () => {
