@@ -1,11 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { OperationIntent, StockQuery } from '../../src/model/stock.ts';
 import { openStore } from '../../src/store/open.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
@@ -13,6 +13,13 @@ import { refusalOf, storeContract } from './contract.ts';
 import { apiTokenOf, countOf, editOf, intentOf, moveOf, note, sessionOf, undoOf } from './intent.ts';
 
 storeContract('sqlite', (folder) => openStore(`sqlite:${join(folder, 'inv.db')}`, { exclusive: true }));
+
+/** Somebody else's, with a log. */
+async function openOther(file: string): Promise<void> {
+  const database = new DatabaseSync(file);
+  onTestFinished(() => database.close());
+  database.exec('CREATE TABLE other (x); PRAGMA journal_mode = WAL; INSERT INTO other VALUES (1)');
+}
 
 describe('an sqlite store', () => {
   let folder = '';
@@ -132,6 +139,21 @@ describe('an sqlite store', () => {
     await expect(open()).rejects.toMatchObject({ message: `${path} is not a store of secure-inv.` });
     path = join(path, 'below', 'inv.db');
     await expect(open()).rejects.toMatchObject({ code: 'storage' });
+  });
+
+  test.each([
+    ['a text', (file: string) => writeFile(file, 'Buy soap.\n')],
+    ['a folder', (file: string) => mkdir(file)],
+    ['a database that is open', openOther],
+  ])('leaves what is none of ours as it is: %s', async (_, make) => {
+    path = join(folder, 'notes');
+    await make(path);
+    await chmod(path, 0o755);
+    const before = await readdir(folder);
+    for (const exclusive of [true, false])
+      await expect(open(exclusive)).rejects.toMatchObject({ message: `${path} is not a store of secure-inv.` });
+    expect((await stat(path)).mode & 0o777).toBe(0o755);
+    expect(await readdir(folder)).toEqual(before);
   });
 
   test('can be changed beside its server, which notices and forgets what it knew', async () => {

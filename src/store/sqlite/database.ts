@@ -25,6 +25,7 @@ export const sqliteInputOutput = 10;
 export const sqliteCorrupt = 11;
 export const sqliteFull = 13;
 export const sqliteConstraint = 19;
+export const sqliteNoDatabase = 26;
 
 /** The primary SQLite result code behind an error, if it is SQLite's. */
 export function sqliteCode(error: unknown): number | undefined {

@@ -315,7 +315,7 @@ export function schemaVersionOf(database: Database, path: string): number {
   const { application_id: id } = database.one<{ application_id: number }>('PRAGMA application_id');
   const isEmpty = database.get('SELECT 1 FROM sqlite_schema LIMIT 1') === undefined;
   if (id !== applicationId && !(isEmpty && id === 0 && version === 0)) {
-    throw new Failure('storage', `${path} is not a store of secure-inv.`, { hint: 'Correct "store" in the config.' });
+    throw notOurs(path);
   }
   if (version > schemaVersion) {
     throw new Failure(
@@ -325,6 +325,11 @@ export function schemaVersionOf(database: Database, path: string): number {
     );
   }
   return version;
+}
+
+/** The refusal of what is at the path of a store, and is none. */
+export function notOurs(path: string): Failure {
+  return new Failure('storage', `${path} is not a store of secure-inv.`, { hint: 'Correct "store" in the config.' });
 }
 
 /** Brings the schema up to date: all missing steps, or none. */

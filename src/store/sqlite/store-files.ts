@@ -1,10 +1,11 @@
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Failure } from '../../model/failure.ts';
-import { Database } from './database.ts';
+import { Database, sqliteCode, sqliteNoDatabase } from './database.ts';
 import { DiskReserve } from './disk-reserve.ts';
 import type { WorkerOptions } from './message.ts';
-import { migrate, schemaVersion, schemaVersionOf } from './migrations.ts';
+import { migrate, notOurs, schemaVersion, schemaVersionOf } from './migrations.ts';
 import { type ServerLock, takeServerLock } from './server-lock.ts';
 import { assertWalIntact } from './wal-check.ts';
 import { WriteGate } from './write-gate.ts';
@@ -20,6 +21,7 @@ export interface StoreFiles {
 /** Opens a store's files and brings them up to date. Failures: as `openStore`. */
 export function openStoreFiles({ path, exclusive }: WorkerOptions): StoreFiles {
   try {
+    assertNoneOfOthers(path);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     makePrivate(path);
     makePrivate(`${path}-lock`);
@@ -42,6 +44,26 @@ export function openStoreFiles({ path, exclusive }: WorkerOptions): StoreFiles {
     throw new Failure('storage', `The store ${path} cannot be opened: ${reason}.`, {
       hint: 'The server needs to read and write this file and its folder.',
     });
+  }
+}
+
+/** A slip in the path must change nothing of somebody else's file, neither its mode nor what lies beside it. */
+function assertNoneOfOthers(path: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || (found.isFile() && found.size === 0)) return;
+  if (!found.isFile()) throw notOurs(path);
+  const url = pathToFileURL(resolve(path));
+  // So that nothing is made beside it, and its log is not read: our own file tells what it is before any log is merged.
+  url.searchParams.set('immutable', '1');
+  const database = new Database(url, true);
+  try {
+    schemaVersionOf(database, path);
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    if (sqliteCode(error) === sqliteNoDatabase) throw notOurs(path);
+    // Whatever else is wrong with it, or is being written by its server, is for whoever reads the log as well.
+  } finally {
+    database.close();
   }
 }
 
