@@ -98,9 +98,9 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
     const certificates = await LiveCertificates.open(config.certs.folder, now, {
       onProblem,
       onEnding: (file, daysLeft) => log.warn({ file, daysLeft }, 'a certificate or the revocation list ends soon'),
+      assertUsable: (loaded) => assertCoversName(config, loaded),
     });
     opened.defer(() => certificates.close());
-    assertCoversName(config, certificates.current);
     const store = await openStore(config.store, { exclusive: true, webhooks: config.notify.webhooks.map(webhookKey) });
     opened.defer(() => store.close());
     const notifier = await openNotifier(config, store, log, now);

@@ -10,12 +10,14 @@ import { type CertificateEnd, loadServerCertificates, type ServerCertificates } 
 
 const watched = [files.server, files.serverKey, files.serverAuthority, files.clientAuthority, files.revocationList];
 
-/** What becomes of a server's certificates while it runs. */
+/** What becomes of a server's certificates while it runs, and what it asks of them. */
 export interface CertificateEvents {
   /** The files were changed, or could not be, and what was loaded before stays; said once for each problem. */
   readonly onProblem: (problem: unknown) => void;
   /** A file ends soon, and nothing here renews it. */
   readonly onEnding: (file: string, daysLeft: number) => void;
+  /** Throws a `Failure` for what is good by itself and still not to be used by this server, at the start or later. */
+  readonly assertUsable?: (certificates: ServerCertificates) => void;
 }
 
 /** What an operator wants to know of the certificates in use. */
@@ -48,12 +50,16 @@ export class LiveCertificates {
     this.#files = certificates;
   }
 
-  /** Renews what is due and loads everything. Failures: as `loadServerCertificates`. */
+  /** Renews what is due and loads everything. Failures: as `loadServerCertificates` and `assertUsable`. */
   static async open(folder: string, now: () => number, events: CertificateEvents): Promise<LiveCertificates> {
     await renew(folder, now(), events);
     const certificates = await LiveFiles.open<ServerCertificates>({
       paths: watched.map((file) => join(folder, file)),
-      load: (current) => loadServerCertificates(folder, now(), current?.clientTrust),
+      async load(current) {
+        const loaded = await loadServerCertificates(folder, now(), current?.clientTrust);
+        events.assertUsable?.(loaded);
+        return loaded;
+      },
       onProblem: events.onProblem,
     });
     const live = new LiveCertificates(folder, now, events, certificates);

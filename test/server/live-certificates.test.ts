@@ -18,7 +18,7 @@ import {
 import { readRevocationList } from '../../src/pki/certificate-file.ts';
 import { makeClientCertificate } from '../../src/pki/client-certificate.ts';
 import { formatPem } from '../../src/pki/der.ts';
-import { parseHost } from '../../src/pki/host.ts';
+import { type Host, parseHost } from '../../src/pki/host.ts';
 import { ensureCertificates, makeServerCertificates } from '../../src/pki/issue.ts';
 import { LiveCertificates } from '../../src/pki/live-certificates.ts';
 import { renewServerCertificate } from '../../src/pki/renewal.ts';
@@ -166,13 +166,18 @@ interface Folders {
 }
 
 /** Writes a server certificate that differs from a good one, with its key. */
-async function writeServer(certs: string, issuedAt: number, isForClients = false): Promise<void> {
+async function writeServer(
+  certs: string,
+  issuedAt: number,
+  hosts: readonly Host[] | 'clients' = [parseHost('localhost')],
+) {
   const authority = await loadAuthority(certs, 'server', Date.now());
   const key = newKey();
   const publicKey = createPublicKey(key);
-  const certificate = isForClients
-    ? issueClientCertificate(authority, 'server', publicKey, issuedAt)
-    : issueServerCertificate(authority, [parseHost('localhost')], publicKey, issuedAt);
+  const certificate =
+    hosts === 'clients'
+      ? issueClientCertificate(authority, 'server', publicKey, issuedAt)
+      : issueServerCertificate(authority, hosts, publicKey, issuedAt);
   await writeFile(join(certs, 'server.pem'), formatCertificate(certificate) + formatCertificate(authority.certificate));
   await chmod(join(certs, 'server-key.pem'), 0o600);
   await writeFile(join(certs, 'server-key.pem'), formatKey(key));
@@ -222,7 +227,7 @@ const damages: readonly (readonly [string, (folders: Folders) => Promise<void>])
   ['a revocation list whose signature is broken', change('client-crl.pem', turnBit)],
   ['an expired server certificate', ({ certs }) => writeServer(certs, Date.now() - 91 * day)],
   ['a server certificate that is not valid yet', ({ certs }) => writeServer(certs, Date.now() + day)],
-  ['a server certificate for clients', ({ certs }) => writeServer(certs, Date.now(), true)],
+  ['a server certificate for clients', ({ certs }) => writeServer(certs, Date.now(), 'clients')],
   [
     'a server certificate without its authority',
     change('server.pem', (text) => text.slice(0, text.indexOf('-----END') + 26)),
@@ -282,11 +287,25 @@ test('the server certificate is renewed at two thirds of its life, where the aut
 });
 
 test('a server whose certificate is not for its own name does not start, and says what to do', async () => {
-  const starting = startServer({ flags: { 'listen.name': 'inv.example.com' } });
+  const folder = await temporaryFolder();
+  await ensureCertificates(folder, []);
+  const starting = startServer({ flags: { 'listen.name': 'inv.example.com', 'certs.folder': folder } });
   await expect(starting).rejects.toMatchObject({
     message: 'The server certificate is not for inv.example.com, which is listen.name.',
     details: { hint: 'Run: npm run gen-certs -- --force --host inv.example.com' },
   });
+});
+
+test('a certificate that is not for the name of the server is not taken up while it runs, and one that is, is', async () => {
+  const server = await startServer({ flags: { 'listen.name': 'localhost' } });
+  const before = await serialOf(server);
+  const local = ['localhost', '127.0.0.1'].map(parseHost);
+  await writeServer(server.certs, Date.now(), [parseHost('127.0.0.1')]);
+  await server.reload();
+  expect(await serialOf(server)).toBe(before);
+  await writeServer(server.certs, Date.now(), local);
+  await server.reload();
+  expect(await serialOf(server)).not.toBe(before);
 });
 
 test('the first certificate is for the name in the first link', async () => {
