@@ -36,7 +36,7 @@ import type { Observed } from './ops/observed.ts';
 import type { OpsServer } from './ops/ops-server.ts';
 import { Readiness } from './ops/readiness.ts';
 import { version } from './package.ts';
-import { files } from './pki/certificate-file.ts';
+import { files, genCerts } from './pki/certificate-file.ts';
 import { issueForKey } from './pki/client-issuer.ts';
 import { ensureCertificates } from './pki/issue.ts';
 import { LiveCertificates } from './pki/live-certificates.ts';
@@ -464,10 +464,10 @@ function covers({ cert }: ServerCertificates, host: string): boolean {
 }
 
 /** A link with a name that the certificate lacks would be refused by every client. Failures: `bad-params`. */
-export function assertCoversName({ listen }: ServerConfig, certificates: ServerCertificates): void {
+export function assertCoversName({ listen, certs }: ServerConfig, certificates: ServerCertificates): void {
   if (listen.name === '' || covers(certificates, listen.name)) return;
   throw new Failure('bad-params', `The server certificate is not for ${listen.name}, which is listen.name.`, {
-    hint: `Run: npm run gen-certs -- --force --host ${listen.name}`,
+    hint: `Run: ${genCerts(certs.folder, '--force', '--host', listen.name)}`,
   });
 }
 

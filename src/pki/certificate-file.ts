@@ -2,6 +2,7 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { Failure } from '../model/failure.ts';
+import { packageFolder } from '../package.ts';
 import { parseRevocationList, type RevocationList } from './revocation-list.ts';
 
 /** The files of a server in its folder of certificates. Beside them lie NAME.pem and NAME-key.pem of each client. */
@@ -31,7 +32,7 @@ export function formatPath(folder: string, file: string): string {
 /** The command line of gen-certs for a folder, as an operator can paste it. */
 export function genCerts(folder: string, ...words: readonly string[]): string {
   // npm starts scripts in the package's own folder, where `certs` is what gen-certs takes by itself.
-  const where = resolve(folder) === resolve('certs') ? [] : ['--folder', resolve(folder)];
+  const where = resolve(folder) === join(packageFolder, 'certs') ? [] : ['--folder', resolve(folder)];
   const all = [...words, ...where].map((word) =>
     /^[\w./:@-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
   );

@@ -292,7 +292,7 @@ test('a server whose certificate is not for its own name does not start, and say
   const starting = startServer({ flags: { 'listen.name': 'inv.example.com', 'certs.folder': folder } });
   await expect(starting).rejects.toMatchObject({
     message: 'The server certificate is not for inv.example.com, which is listen.name.',
-    details: { hint: 'Run: npm run gen-certs -- --force --host inv.example.com' },
+    details: { hint: `Run: npm run gen-certs -- --force --host inv.example.com --folder ${folder}` },
   });
 });
 
