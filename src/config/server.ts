@@ -63,6 +63,7 @@ export function checkServerConfig(source: ConfigSource): {
   const config: ServerConfig = values.getProperties();
   const decided = new Map(given.map((one) => [one.key, one]));
   if (!problems.some(({ key }) => key.startsWith('auth.token.'))) problems.push(...impossibleLogins(config, decided));
+  problems.push(...portTakenTwice(config, decided));
   if (problems.length > 0) return { problems: problems.map(formatProblem) };
 
   values.validate({ allowed: 'strict' });
@@ -139,4 +140,20 @@ function* impossibleLogins({ auth: { token } }: ServerConfig, decided: Map<strin
   const problem = `must not be longer than auth.token.refreshDays, ${hoursMax} hours`;
   const fix = `write ${hoursMax} or less, or more refreshDays`;
   yield { where: given.where, key: given.key, problem, got: formatGot(given.value), fix };
+}
+
+/** Where ops.port listens, too. */
+const withLoopback: ReadonlySet<string> = new Set(['127.0.0.1', 'localhost', '0.0.0.0', '::']);
+
+function* portTakenTwice({ listen, ops }: ServerConfig, decided: Map<string, Given>): Generator<Problem> {
+  const given = decided.get('ops.port'); // Its default is none.
+  if (!given || ops.port === 0 || ops.port !== listen.port || !withLoopback.has(listen.host)) return;
+  const problem = 'must not be listen.port, which is taken on 127.0.0.1 by then';
+  yield {
+    where: given.where,
+    key: given.key,
+    problem,
+    got: formatGot(given.value),
+    fix: 'write another, or 0 for none',
+  };
 }

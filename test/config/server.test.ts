@@ -336,6 +336,13 @@ describe('a mistake in the file is told with its place and what to write', () =>
       '{ "auth": { "token": {\n  "refreshIdleHours": 48,\n  "refreshDays": 1\n} } }',
       'FILE:2:23 auth.token.refreshIdleHours: must not be longer than auth.token.refreshDays, 24 hours (got 48) - write 24 or less, or more refreshDays',
     ],
+    'one port for users and for whoever watches': [
+      '{ "listen": { "port": 9464 }, "ops": { "port": 9464 } }',
+      'FILE:1:48 ops.port: must not be listen.port, which is taken on 127.0.0.1 by then (got 9464) - write another, or 0 for none',
+    ],
+    'the same on two addresses is none': [
+      '{ "listen": { "host": "10.0.0.1", "port": 9464 }, "ops": { "port": 9464 } }',
+    ],
     'a list for the whole file': ['[1]', 'FILE:1:1 file: must be an object (got a list) - write { "listen": ... }'],
     'an empty file': [
       '',

@@ -86,6 +86,15 @@ async function stateOf(folder: string): Promise<readonly string[]> {
   return Promise.all(states);
 }
 
+/** A port where something listens that is no server of ours. */
+async function takePort(): Promise<number> {
+  const other = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
+  onTestFinished(() => void other.close());
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo; // It listens on TCP.
+  return port;
+}
+
 describe('a server that is well', () => {
   test.for(['stop', 'kill'] as const)('is found so after a %s, and none of its files is touched', async (stop) => {
     const { folder } = await makeFolder(stop);
@@ -231,11 +240,8 @@ describe('what is wrong is found, with what to do', () => {
   });
 
   test('a port that another program has', async () => {
-    const other = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1');
-    onTestFinished(() => void other.close());
-    await once(other, 'listening');
-    const { port: taken } = other.address() as AddressInfo; // It listens on TCP.
-    const examined = await examine(folder, taken, ['--ops-port', String(taken)]);
+    const [taken, takenToo] = [await takePort(), await takePort()];
+    const examined = await examine(folder, taken, ['--ops-port', String(takenToo)]);
     expect([examined.status, examined.bad.map(({ check }) => check)]).toEqual([1, ['port', 'ops port']]);
   });
 
