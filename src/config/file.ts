@@ -30,12 +30,19 @@ export function readConfigFile(path: string, shown: string, optional: boolean): 
   try {
     return parseConfig(new TextDecoder().decode(readFileSync(path)), shown);
   } catch (error) {
+    if (error instanceof RangeError && !('code' in error)) return { given: [], problems: [tooDeep(shown)] };
     if (!(error instanceof Error && 'code' in error)) throw error;
     const got = String(error.code);
     if (optional && got === 'ENOENT') return { given: [], problems: [] };
     const [problem, fix] = unreadable[got] ?? ['cannot be read', 'see what is wrong with the file or its disk'];
     return { given: [], problems: [{ where: shown, key: 'file', problem, got, fix }] };
   }
+}
+
+/** The parser calls itself for each level, until the stack has no room. */
+function tooDeep(shown: string): Problem {
+  const fix = 'write groups of keys only; config/README.md lists every key';
+  return { where: shown, key: 'file', problem: 'is nested too deeply', got: 'thousands of levels', fix };
 }
 
 function parseConfig(text: string, shown: string): ConfigFile {

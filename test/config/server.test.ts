@@ -343,6 +343,10 @@ describe('a mistake in the file is told with its place and what to write', () =>
     'the same on two addresses is none': [
       '{ "listen": { "host": "10.0.0.1", "port": 9464 }, "ops": { "port": 9464 } }',
     ],
+    'lists in lists without end': [
+      '['.repeat(200_000),
+      'FILE file: is nested too deeply (got thousands of levels) - write groups of keys only; config/README.md lists every key',
+    ],
     'a list for the whole file': ['[1]', 'FILE:1:1 file: must be an object (got a list) - write { "listen": ... }'],
     'an empty file': [
       '',
