@@ -234,7 +234,8 @@ async function examine(program: Command, asJson: boolean): Promise<void> {
   // Imported here, because it is for nobody who only starts the server.
   const { diagnose } = await import('./doctor/doctor.ts');
   const diagnoses: Diagnosis[] = [];
-  for await (const one of diagnose(source(program), { storePath, keyFile, assertCoversName })) diagnoses.push(one);
+  const wiring = { storePath, keyFile, assertCoversName, checkNotify };
+  for await (const one of diagnose(source(program), wiring)) diagnoses.push(one);
   const healthy = isHealthy(diagnoses);
   process.stdout.write(asJson ? `${JSON.stringify({ healthy, diagnoses })}\n` : formatDiagnoses(diagnoses));
   if (!healthy) process.exitCode = 1;

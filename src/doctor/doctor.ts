@@ -4,6 +4,7 @@ import { loadKeyRing } from '../auth/key-ring.ts';
 import { type ConfigSource, checkServerConfig, type LoadedServerConfig } from '../config/server.ts';
 import type { ServerConfig } from '../config/server-schema.ts';
 import { adviseNode } from '../ops/node-release.ts';
+import { files } from '../pki/certificate-file.ts';
 import { describeEnding, renewalOf } from '../pki/ending.ts';
 import { listFolder } from '../pki/folder.ts';
 import { hasCertificates } from '../pki/issue.ts';
@@ -13,12 +14,16 @@ import { examineAccess, problemOf } from './files.ts';
 import { examinePorts } from './ports.ts';
 import { examineStore } from './stored.ts';
 
+const publicFiles = [files.server, files.serverAuthority, files.clientAuthority, files.revocationList];
+
 /** What the server's wiring knows and the doctor needs. */
 export interface Wiring {
   readonly storePath: (config: ServerConfig) => string;
   readonly keyFile: (config: ServerConfig) => string;
   /** Failures: `bad-params`. */
   readonly assertCoversName: (config: ServerConfig, certificates: ServerCertificates) => void;
+  /** Failures: `bad-params` naming a file that webhooks need. */
+  readonly checkNotify: (config: ServerConfig) => Promise<void>;
 }
 
 /** Looks at everything that a server needs, whether it runs or not, and changes nothing. */
@@ -35,6 +40,7 @@ export async function* diagnose(source: ConfigSource, wiring: Wiring, now = Date
   const certificates = yield* examineCertificates(config, wiring, now);
   yield* examineStore(wiring.storePath(config), now);
   yield* examineTokenKeys(wiring.keyFile(config), existsSync(wiring.storePath(config)), now);
+  yield* examineNotify(config, wiring);
   yield* examinePorts(config, certificates?.authority.toString());
 }
 
@@ -70,6 +76,10 @@ async function* examineCertificates(
       return undefined;
     }
     const present = await listFolder(folder);
+    // Whoever may write the authorities or the revocation list decides who gets in; who owns them may be somebody else.
+    for (const path of [folder, ...publicFiles.map((file) => join(folder, file))]) {
+      yield* (await examineAccess(check, path, 0o022)).filter(({ message }) => message.includes('is open'));
+    }
     for (const file of present) {
       if (/(-key\.pem|\.p12|\.jsonl)$/.test(file)) yield* await examineAccess(check, join(folder, file), 0o077);
     }
@@ -95,6 +105,19 @@ async function* examineTokenKeys(path: string, hasStore: boolean, now: number): 
   try {
     await loadKeyRing(path, now);
     yield { check, level: 'ok', message: `${path} is whole and closed to others.` };
+  } catch (error) {
+    yield problemOf(check, error);
+  }
+}
+
+async function* examineNotify(config: ServerConfig, { checkNotify }: Wiring): Examination {
+  const check = 'webhooks';
+  const { secretFile, ca } = config.notify;
+  const named = [secretFile, ca].filter((file) => file !== '').join(' and ');
+  if (named === '') return;
+  try {
+    await checkNotify(config);
+    yield { check, level: 'ok', message: `${named} can be used.` };
   } catch (error) {
     yield problemOf(check, error);
   }

@@ -16,7 +16,9 @@ const answerCharactersMax = 4096;
 /** Whether the ports are free, or this very server's. `authority` is the server authority, PEM, if there is one. */
 export async function* examinePorts({ listen, ops }: ServerConfig, authority: string | undefined): Examination {
   yield await examinePort('port', listen.host, listen.port, () => isOurs(listen, authority));
-  if (ops.port !== 0) yield await examinePort('ops port', '127.0.0.1', ops.port, () => askReadiness(ops.port));
+  if (ops.port === 0) return;
+  const todo = 'Stop what has it, or choose another port, or 0 for none: SECURE_INV_OPS_PORT=0 npm start';
+  yield await examinePort('ops port', '127.0.0.1', ops.port, () => askReadiness(ops.port), todo);
 }
 
 async function examinePort(
@@ -24,6 +26,7 @@ async function examinePort(
   host: string,
   port: number,
   ask: () => Promise<string | Diagnosis | undefined>,
+  ifTaken?: string,
 ): Promise<Diagnosis> {
   if (port === 0) return { check, level: 'ok', message: 'Any free port is taken.' };
   try {
@@ -32,7 +35,7 @@ async function examinePort(
   } catch (error) {
     const isTaken = error instanceof Failure && error.code === 'conflict';
     const found = isTaken ? await ask() : undefined;
-    if (found === undefined) return { ...problemOf(check, error), check };
+    if (found === undefined) return { ...problemOf(check, error), ...(isTaken && ifTaken ? { todo: ifTaken } : {}) };
     return typeof found === 'string' ? { check, level: 'ok', message: found } : found;
   }
 }

@@ -4,9 +4,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { diskFreeBytesLow, diskFreeBytesMin } from '../model/limits.ts';
 import { formatMebibytes, freeBytes } from '../ops/checks.ts';
+import { readLastBackup } from '../store/sqlite/last-backup.ts';
 import { schemaVersion } from '../store/sqlite/migrations.ts';
 import type { Diagnosis, Examination } from './diagnosis.ts';
 import { examineAccess } from './files.ts';
+import { examinePlace } from './place.ts';
 
 const check = 'store';
 
@@ -16,6 +18,11 @@ const backMillisecondsMax = 60_000;
 /** The store's files, their integrity, and what its last movement says of the machine's clock. Writes nothing. */
 export async function* examineStore(path: string, now: number): Examination {
   yield* examineDisk(path);
+  const place = await examinePlace(check, path);
+  if (place && !existsSync(path)) {
+    yield place;
+    return;
+  }
   if (!existsSync(path)) {
     yield { check, level: 'ok', message: `${path} does not exist yet: the first start makes it.` };
     return;
@@ -25,6 +32,10 @@ export async function* examineStore(path: string, now: number): Examination {
     ...['', '-wal', '-shm', '-lock'].map((end) => [`${path}${end}`, 0o077] as const),
   ] as const) {
     yield* await examineAccess(check, file, forbidden);
+  }
+  if (place) {
+    yield place;
+    return;
   }
   if (existsSync(`${path}-wal`) && !existsSync(`${path}-shm`)) {
     const todo = 'Start the server, which takes the log up, and run this again.';
@@ -60,14 +71,24 @@ function* readStore(path: string, now: number): Generator<Diagnosis> {
       yield { check, level: 'problem', message: `${path} is damaged: ${damage}.`, todo: restore };
       return;
     }
-    yield { check, level: 'ok', message: `${path} is whole.` };
-    yield examineClock(readOne(database, 'SELECT at FROM movement ORDER BY seq DESC LIMIT 1'), now);
+    const message = `${path} is a whole database; what its ledger says is checked by: secure-invd ledger verify`;
+    yield { check, level: 'ok', message };
+    const lastMovementAt = readOne(database, 'SELECT at FROM movement ORDER BY seq DESC LIMIT 1');
+    if (lastMovementAt !== undefined) yield* examineBackup(path);
+    yield examineClock(lastMovementAt, now);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     yield { check, level: 'problem', message: `${path} cannot be read: ${reason}.`, todo: restore };
   } finally {
     database?.close();
   }
+}
+
+/** How old one may be is for the rules of alerts to say. */
+function* examineBackup(path: string): Generator<Diagnosis> {
+  if (readLastBackup(path) !== null) return;
+  const todo = 'Run: secure-invd backup FILE';
+  yield { check: 'backup', level: 'warning', message: `No backup of ${path} was ever made by this program.`, todo };
 }
 
 /**

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { chmod, copyFile, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -100,9 +100,9 @@ describe('a server that is well', () => {
     const { folder } = await makeFolder(stop);
     const before = await stateOf(folder);
     const examined = await examine(folder, await freePort());
-    expect(examined.bad).toEqual([]);
+    expect(examined.bad).toMatchObject([{ check: 'backup', level: 'warning' }]);
     expect([examined.status, examined.healthy, examined.stderr]).toEqual([0, true, '']);
-    const checks = ['node', 'config', 'certificates', 'disk', 'store', 'clock', 'token keys', 'port'];
+    const checks = ['node', 'config', 'certificates', 'disk', 'store', 'backup', 'clock', 'token keys', 'port'];
     expect(examined.diagnoses.map(({ check }) => check)).toEqual(checks);
     expect(await stateOf(folder)).toEqual(before);
   });
@@ -172,6 +172,8 @@ describe('what is wrong is found, with what to do', () => {
 
   test.for([
     ['certs/server-key.pem', 0o640, 0o600, 'certificates', 'chmod 600'],
+    ['certs/client-crl.pem', 0o666, 0o644, 'certificates', 'chmod 644'],
+    ['certs', 0o770, 0o700, 'certificates', 'chmod 750'],
     ['data/inventory.db', 0o644, 0o600, 'store', 'chmod 600'],
     ['data/token-keys.json', 0o604, 0o600, 'token keys', 'chmod 600'],
     ['server.jsonc', 0o666, 0o644, 'config', 'chmod 644'],
@@ -230,6 +232,42 @@ describe('what is wrong is found, with what to do', () => {
     expect(await readdir(join(folder, 'data'))).not.toContain('inventory.db-shm');
   });
 
+  test('a secret of the webhooks that is not there', async () => {
+    const secret = join(folder, 'none');
+    const { status, bad } = await examine(folder, port, ['--notify-secret-file', secret]);
+    expect([status, bad]).toMatchObject([1, [{ check: 'webhooks', message: expect.stringContaining(secret) }]]);
+  });
+
+  test('a file where the folder of the store should be', async () => {
+    const data = join(folder, 'data');
+    const harm = async () => {
+      await rename(data, `${data}.kept`);
+      await writeFile(data, '');
+    };
+    const mend = async () => {
+      await rm(data);
+      await rename(`${data}.kept`, data);
+    };
+    const { status, bad } = await found(harm, mend);
+    expect([status, bad]).toMatchObject([1, [{ check: 'store', message: `${data} is no folder.` }]]);
+  });
+
+  test.skipIf(process.getuid?.() !== 0 || !existsSync('/usr/bin/setpriv')).each([
+    ['data', 0o000, 'This user may not make files in'],
+    ['data', 0o500, 'This user may not make files in'],
+    ['data/inv.db', 0o400, 'This user may not read and write'],
+  ])('%s that its own user may use no further than %o (needs root and setpriv)', async (name, mode, message) => {
+    const own = await temporaryFolder();
+    await mkdir(join(own, 'data'));
+    await writeFile(join(own, 'data', 'inv.db'), '');
+    await writeFile(join(own, 'server.jsonc'), '{ "listen": { "port": 0 }, "store": "sqlite:data/inv.db" }');
+    await chmod(join(own, name), mode);
+    for (const file of ['', 'data', 'data/inv.db', 'server.jsonc']) await chown(join(own, file), 65_534, 65_534);
+    const dropped = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
+    const { status, stdout } = await runDoctor(['--config', join(own, 'server.jsonc')], dropped);
+    expect([status, stdout]).toEqual([1, expect.stringContaining(`${message} ${join(own, name)}.`)]);
+  });
+
   test('token keys that vanished beside a store', async () => {
     const file = join(folder, 'data', 'token-keys.json');
     const { status, bad } = await found(
@@ -243,6 +281,7 @@ describe('what is wrong is found, with what to do', () => {
     const [taken, takenToo] = [await takePort(), await takePort()];
     const examined = await examine(folder, taken, ['--ops-port', String(takenToo)]);
     expect([examined.status, examined.bad.map(({ check }) => check)]).toEqual([1, ['port', 'ops port']]);
+    expect(examined.bad[1]?.todo).toContain('SECURE_INV_OPS_PORT');
   });
 
   test('and that says what a terminal would obey, or says it without end', async () => {
@@ -287,7 +326,7 @@ describe('what is wrong is found, with what to do', () => {
   test('certificates that end soon and are not renewed here', async () => {
     const keys = ['server-ca-key.pem', 'client-ca-key.pem'].map((file) => join(folder, 'certs', file));
     const { diagnose } = await import('../../src/doctor/doctor.ts');
-    const { assertCoversName, keyFile, storePath } = await import('../../src/daemon.ts');
+    const { assertCoversName, checkNotify, keyFile, storePath } = await import('../../src/daemon.ts');
     const source = {
       file: join(folder, 'server.jsonc'),
       env: {},
@@ -301,7 +340,8 @@ describe('what is wrong is found, with what to do', () => {
     try {
       const soon = Date.now() + 20 * 86_400_000;
       const diagnoses: Diagnosis[] = [];
-      for await (const one of diagnose(source, { assertCoversName, keyFile, storePath }, soon)) diagnoses.push(one);
+      for await (const one of diagnose(source, { assertCoversName, checkNotify, keyFile, storePath }, soon))
+        diagnoses.push(one);
       const warnings = diagnoses.filter(({ level }) => level !== 'ok');
       expect(warnings).toMatchObject([
         { check: 'certificates', level: 'warning', message: expect.stringMatching(/client-crl\.pem ends in 9 days/) },
@@ -318,5 +358,8 @@ test("a clock that is behind the store's last movement is a problem", async () =
   const found: Diagnosis[] = [];
   const yesterday = Date.now() - 86_400_000;
   for await (const one of examineStore(join(folder, 'data', 'inventory.db'), yesterday)) found.push(one);
-  expect(found.filter(({ level }) => level !== 'ok')).toMatchObject([{ check: 'clock', level: 'problem' }]);
+  expect(found.filter(({ level }) => level !== 'ok')).toMatchObject([
+    { check: 'backup' },
+    { check: 'clock', level: 'problem' },
+  ]);
 });
