@@ -7,11 +7,13 @@ import { printable } from './model/printable.ts';
 import { version } from './package.ts';
 import { formatFailure } from './wire/message.ts';
 
-// Whoever reads no further, as `head` does, needs no word about it. The status is a shell's for a broken pipe.
+// Whoever reads no further, as `head` does, has what they want.
 process.stdout.on('error', (error) => {
-  if ('code' in error && error.code === 'EPIPE') process.exit(141);
-  throw error;
+  const code = 'code' in error ? error.code : error.message;
+  if (code !== 'EPIPE') process.stderr.write(`secure-inv: What was found cannot be written there (${code}).\n`);
+  process.exit(code === 'EPIPE' ? 0 : 2);
 });
+process.stderr.on('error', () => process.exit(0));
 
 const program = buildProgram(loadClientEnvironment(process.env), version);
 try {

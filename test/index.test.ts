@@ -42,6 +42,14 @@ test("the README's example of a watch prints what was, leaves its loop, and ends
   expect([stdout, stderr]).toEqual(['1: admin 200 Maggi, now 200\n2: admin -20 Maggi, now 180\n', '']);
 });
 
+test('what is under way when a connection is closed ends, and is not asked anew on another', async () => {
+  const inventory = await open();
+  await inventory.ping({});
+  const asked = inventory.view({ limit: 1000 }).catch((error: unknown) => error);
+  await inventory.close();
+  expect(await asked).toMatchObject({ code: 'unreachable' });
+});
+
 test('what is no JSON is refused by itself, and the connection goes on', async () => {
   const inventory = await open();
   await inventory.ping({});

@@ -39,6 +39,7 @@ export class ClientSession {
   #opened: ClientConnection | undefined;
   #token: Promise<string | undefined> | undefined;
   #authenticated: Promise<unknown> | undefined;
+  #closings = 0;
 
   constructor(endpoint: Endpoint, credentials: Credentials, onNotification?: OnNotification) {
     this.#endpoint = endpoint;
@@ -66,6 +67,7 @@ export class ClientSession {
   ): Promise<v.InferOutput<C['result']>> {
     const isSafeToRepeat = 'operation' in params || command.permission.endsWith(':read');
     const giveUpAt = performance.now() + repeatSeconds * 1000;
+    const closings = this.#closings;
     let lost: Failure | undefined;
     for (let attempt = 0; ; attempt++) {
       let wasSent = false;
@@ -77,7 +79,10 @@ export class ClientSession {
       } catch (error) {
         if (!(error instanceof Failure)) throw error;
         if (wasSent && mayHaveHappened(error)) lost = error;
-        const again = isSafeToRepeat && (error.code === 'busy' || (lost !== undefined && mayHaveHappened(error)));
+        const again =
+          isSafeToRepeat &&
+          this.#closings === closings &&
+          (error.code === 'busy' || (lost !== undefined && mayHaveHappened(error)));
         if (!again || performance.now() > giveUpAt) throw lost ? unconfirmed(lost, error, params) : error;
         await sleep(Math.min(2000, 100 * 2 ** attempt));
       }
@@ -102,7 +107,9 @@ export class ClientSession {
     return (await this.#connect()).protection;
   }
 
+  /** What is under way ends, and is not repeated; another call connects anew. */
   async close(): Promise<void> {
+    this.#closings++;
     // A connection that never came about needs no closing.
     await this.#opening?.catch(() => undefined);
     this.#opened?.close();

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Older than any refresh takes, which connects (10 s) and asks (60 s): its maker was killed, perhaps on another machine. */
+/** Not renewed for so long: its maker was killed or stopped, perhaps on another machine. */
 const staleMilliseconds = 90_000;
+/** Whoever works for longer says so: one who was stopped in the midst does not, and is not waited for. */
+const renewalMilliseconds = 20_000;
 /** Between making the file and writing into it nothing happens: its maker was killed there. */
 const staleEmptyMilliseconds = 2_000;
 const pollMilliseconds = 25;
@@ -53,9 +55,15 @@ function makeOwner(): string {
 }
 
 async function releaseAfter<T>(file: string, owner: string, work: () => Promise<T>): Promise<T> {
+  const renewal = setInterval(
+    () => void utimes(file, new Date(), new Date()).catch(() => undefined),
+    renewalMilliseconds,
+  );
+  renewal.unref();
   try {
     return await work();
   } finally {
+    clearInterval(renewal);
     // Somebody who took this one for dead has the lock now: it is theirs to remove.
     if ((await readFile(file, 'utf8').catch(() => '')) === owner) await rm(file, { force: true });
   }

@@ -51,6 +51,14 @@ test('an export of many pages has each row once, and what is imported elsewhere 
     Array.from({ length: 2 * names.length + 1 }, (_, at) => 2 * names.length + 1 - at),
   );
 
+  // Whoever reads no further than the first of several pages ends it.
+  const target = `--server 127.0.0.1:${from.server.port} --ca ${from.ca}`;
+  const env = { PATH: process.env['PATH'], HOME: from.server.folder, SECURE_INV_TOKEN: from.token };
+  const piped = `'${process.execPath}' '${program}' ${target} export history | head -1`;
+  const { stdout, stderr } = await promisify(execFile)('bash', ['-c', piped], { env, timeout: 20_000 });
+  expect([stdout.split(',')[0], stderr]).toEqual(['seq', '']);
+  await expect(from.run('export', '--output', '/dev/null')).rejects.toThrow('/dev/null is no ordinary file');
+
   const inventory = await connect({ server: `127.0.0.1:${from.server.port}`, ca: from.ca, token: from.token });
   const typed: string[] = [];
   for await (const { item, location, quantity } of inventory.export()) typed.push(`${item} ${location} ${quantity}`);

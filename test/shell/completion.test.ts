@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { shareClone } from '../support/shared-clone.ts';
@@ -42,9 +43,10 @@ function script(shell: string): string {
 
 /** What a shell has to say about a script's syntax; undefined where it is not installed. */
 function complaint(shell: string): string | undefined {
-  const { environment } = clone();
-  const options = { env: environment('typist'), encoding: 'utf8', input: script(shell) } as const;
-  const { error, stderr, status } = spawnSync(shell, ['-n', '/dev/stdin'], options);
+  const { folder, environment } = clone();
+  const file = join(folder, `completion.${shell}`);
+  writeFileSync(file, script(shell));
+  const { error, stderr, status } = spawnSync(shell, ['-n', file], { env: environment('typist'), encoding: 'utf8' });
   return error ? undefined : `${status} ${stderr}`;
 }
 

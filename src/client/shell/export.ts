@@ -1,4 +1,4 @@
-import { open, rename, unlink } from 'node:fs/promises';
+import { open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import type { Writable } from 'node:stream';
 import { Option } from 'commander';
 import { checkParams } from '../../command/check.ts';
@@ -184,7 +184,15 @@ async function toStandardOutput(write: (sink: Writable) => Promise<void>): Promi
 }
 
 /** Beside the file first: what is cut off in the middle never looks like the whole. Failures: `bad-params`. */
-async function toFile(path: string, write: (sink: Writable) => Promise<void>): Promise<void> {
+async function toFile(given: string, write: (sink: Writable) => Promise<void>): Promise<void> {
+  // What a link names is replaced, not the link; and a device or a pipe not at all.
+  const path = await realpath(given).catch(() => given);
+  const known = await stat(path).catch(() => undefined);
+  if (known && !known.isFile()) {
+    throw new Failure('bad-params', `--output: ${given} is no ordinary file.`, {
+      hint: 'Leave --output out, and send what is printed there.',
+    });
+  }
   const temporary = `${path}.${process.pid}.part`;
   try {
     const file = await open(temporary, 'wx');

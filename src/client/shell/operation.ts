@@ -88,7 +88,7 @@ async function sayQueued(shell: Shell, queue: OperationQueue, entry: QueueEntry)
   const isKept = entries.some(({ file }) => file === entry.file);
   const waiting = entries.filter(({ refusal }) => !refusal).length;
   const sentence = isKept
-    ? `Queued: ${describeOperation(entry)}, will be sent when the server is back.`
+    ? `Queued: ${describeOperation(entry)}. The next --queue command sends it when the server is back, or: secure-inv queue send`
     : `Queued: ${describeOperation(entry)}. Another shell has sent or dropped it: see secure-inv history.`;
   say(shell, sentence, { queued: isKept, operation, waiting });
 }

@@ -1,3 +1,4 @@
+import { renderChange } from '../../command/item/change.ts';
 import { watch } from '../../command/watch.ts';
 import { type WatchedMovement, watchMovements } from '../watch.ts';
 import { addRemote } from './remote.ts';
@@ -22,8 +23,10 @@ export function addWatch(shell: Shell): void {
   );
 }
 
-function sentence({ seq, at, kind, item, location, delta, balance, user, note, low }: WatchedMovement): string {
+function sentence({ seq, at, kind, item, location, delta, balance, user, note, low, change: edit }: WatchedMovement) {
   const time = at.slice(0, 19).replace('T', ' ');
+  if (edit)
+    return `${time}  #${seq}  ${item} edited by ${user}: ${renderChange(edit)}${note === undefined ? '' : ` (${note})`}`;
   // The sign says which of the two it is.
   const what = kind === 'add' || kind === 'take' ? '' : `${kind} `;
   const change = `${what}${delta < 0 ? '' : '+'}${delta} ${item} at ${location} by ${user} → ${balance}`;
