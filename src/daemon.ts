@@ -1,4 +1,5 @@
 import { createHash, X509Certificate } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
@@ -485,12 +486,18 @@ function formatInvitationLink(
 
 /**
  * On the host, as the owner of the store's files: a new link for an administrator who is shut out, whose password and
- * sessions end. Works beside a running server, which takes notice within a second.
+ * sessions end. Works beside a running server, which takes notice within a second. Failures: `not-found` without a store.
  */
 export async function makeAdministratorLink(
   config: ServerConfig,
   user: string,
 ): Promise<[link: string, until: number]> {
+  // Opening would make one, in which nobody is an administrator.
+  if (!existsSync(storePath(config))) {
+    throw new Failure('not-found', `There is no store ${storePath(config)}.`, {
+      hint: 'Correct "store" in the config, or start the server, which prints the first link.',
+    });
+  }
   const certificates = await loadServerCertificates(config.certs.folder);
   const store = await openStore(config.store, { exclusive: false });
   try {
