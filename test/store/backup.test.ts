@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { appendFile, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, chown, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { gunzipSync } from 'node:zlib';
@@ -121,6 +121,27 @@ describe('a backup', () => {
     expect(again).toMatchObject({ code: 'conflict', message: expect.stringContaining('a restore replaces nothing') });
     expect(await refusalOf(restoreStore(url, backup, silent))).toMatchObject({ code: 'conflict' });
   });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'that root makes or restores leaves the server’s user files of its own',
+    async () => {
+      const own = join(folder, 'own');
+      await mkdir(own);
+      await chown(own, 65_534, 65_533);
+      const store = `sqlite:${join(own, 'new', 'data', 'inv.db')}`;
+      await restoreStore(store, backup, silent);
+      await backUpStore(store, join(folder, 'of-own.db'), silent);
+      const files = await readdir(own, { recursive: true });
+      expect(files).toEqual(
+        expect.arrayContaining(['new/data/inv.db', 'new/data/inv.db-lock', 'new/data/inv.db-backup']),
+      );
+      for (const file of files) {
+        const { uid, gid } = await stat(join(own, file));
+        expect([file, uid, gid]).toEqual([file, 65_534, 65_533]);
+      }
+      expect((await stat(join(folder, 'of-own.db'))).uid).toBe(0); // It is root's who asked for it.
+    },
+  );
 
   test('with a wrong hash, or without one, is not restored, and leaves nothing', async () => {
     const flipped = await copyOf('flipped.db');

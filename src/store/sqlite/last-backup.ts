@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
+import { giveTo } from './owner.ts';
 import { writePrivately } from './private-copy.ts';
 
 /** Beside the store and not in it, so that it can be noted beside a running server, and on a disk that is full. */
@@ -19,4 +20,5 @@ export function readLastBackup(path: string): number | null {
 /** Failures: those of node:fs. */
 export function writeLastBackup(path: string, at: number): void {
   writePrivately(fileOf(path), `${new Date(at).toISOString()}\n`);
+  giveTo(statSync(path), fileOf(path)); // The server reads it.
 }

@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, rmSync } from 'node:fs';
 import { host } from '../../model/audit.ts';
 import { Failure } from '../../model/failure.ts';
 import { addAudit } from './audit.ts';
@@ -7,6 +6,7 @@ import { assertHash, type CheckedBackup, verifyBackup } from './backup.ts';
 import { Database } from './database.ts';
 import type { OnProgress } from './file-task.ts';
 import { migrate, schemaVersionOf } from './migrations.ts';
+import { giveTo, makeFolderOf } from './owner.ts';
 import { hashFile, putInPlace, syncPath } from './private-copy.ts';
 import { assertOwnSchema } from './schema-check.ts';
 import { takeServerLock } from './server-lock.ts';
@@ -26,14 +26,15 @@ export interface RestoredStore extends CheckedBackup {
 }
 
 /**
- * Makes the store at `path` of a backup that is good, where there is none. Failures: as `verifyBackup`, and `conflict` when
- * something is there.
+ * Makes the store at `path` of a backup that is good, where there is none; root makes it for the folder's owner.
+ * Failures: as `verifyBackup`, and `conflict` when something is there.
  */
 export function restoreBackup(path: string, file: string, onProgress: OnProgress): RestoredStore {
   assertEmpty(path);
   const checked = verifyBackup(file, onProgress);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  const owner = makeFolderOf(path);
   makePrivate(`${path}-lock`);
+  giveTo(owner, `${path}-lock`);
   const lock = takeServerLock(`${path}-lock`);
   if (!lock) throw occupied(path);
   const temporary = `${path}-restore`;
@@ -43,6 +44,7 @@ export function restoreBackup(path: string, file: string, onProgress: OnProgress
     const onBytes = (done: number) => onProgress({ step: 'copying', done, all: checked.bytes });
     assertHash(file, checked, hashFile(file, onBytes, temporary));
     const ended = prepare(temporary, checked);
+    giveTo(owner, temporary);
     syncPath(temporary);
     putInPlace(temporary, path);
     return { ...checked, ended };
