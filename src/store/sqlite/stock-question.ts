@@ -86,10 +86,11 @@ export function turnTo(database: Database, query: StockQuery, meant: Meant, isOf
   return { ...meant, query, seq, asOf, position, rowsMax: query.limit + 1 };
 }
 
-/** The cursor of the page that ended with a row. */
+/** The cursor of the page that ended with a row. It tells no more than the order needs. */
 export function cursorAfter({ query, asOf }: StockQuestion, { name, rank }: RowPosition): string {
-  const seq = orderOf(query.sort).column === 'quantity' ? asOf : 0;
-  return formatStockCursor({ sort: query.sort, item: name, rank, seq, question: digestOf(query) });
+  const { column } = orderOf(query.sort);
+  const place = { item: name, rank: column === 'name' ? null : rank, seq: column === 'quantity' ? asOf : 0 };
+  return formatStockCursor({ sort: query.sort, ...place, question: digestOf(query) });
 }
 
 /** Tells questions apart, so that no page goes on with what another was about. */
