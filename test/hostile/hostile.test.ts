@@ -51,7 +51,8 @@ test('honest clients are served while passwords are guessed, also who logs in by
 test('honest clients are served while 20 readers never read', async () => {
   const order: Scenario['order'] = (token) => ({ kind: 'unread', connections: 20, token });
   const atLeast = { most: 20 };
-  const { tally } = await roundOf({ name: 'unread', order, atLeast, gatherSeconds: 0, growthMebibytesMax: 256 }, 0.5);
+  // Without a bound 20 times 256 pages would wait, 1.3 GB. What V8 has not collected yet counts, too, on a busy machine.
+  const { tally } = await roundOf({ name: 'unread', order, atLeast, gatherSeconds: 0, growthMebibytesMax: 512 }, 0.5);
   expect(tally.most).toBeGreaterThanOrEqual(20);
 });
 
