@@ -10,10 +10,14 @@ import { formatFailure } from './wire/message.ts';
 // Whoever reads no further, as `head` does, has what they want.
 process.stdout.on('error', (error) => {
   const code = 'code' in error ? error.code : error.message;
-  if (code !== 'EPIPE') process.stderr.write(`secure-inv: What was found cannot be written there (${code}).\n`);
-  process.exit(code === 'EPIPE' ? 0 : 2);
+  if (code === 'EPIPE') process.exit(); // With the status that the command has so far.
+  process.stderr.write(
+    `secure-inv: The answer cannot be written there (${code}). What was asked may have been done.\n`,
+  );
+  process.exit(2);
 });
-process.stderr.on('error', () => process.exit(0));
+// Whom nobody listens to goes on all the same: what the status says is not to hang on it.
+process.stderr.on('error', () => undefined);
 
 const program = buildProgram(loadClientEnvironment(process.env), version);
 try {

@@ -3,7 +3,7 @@ import { stockSortedMax } from '../../model/limits.ts';
 import { canonicalKey } from '../../model/name.ts';
 import type { StockQuery } from '../../model/stock.ts';
 import type { Database } from './database.ts';
-import { type ItemRow, itemColumns, keyOf, type Meant, orderOf, type StockQuestion } from './stock-question.ts';
+import { type ItemRow, itemColumns, keyOf, type Meant, orderOf, type StockQuestion, sumIn } from './stock-question.ts';
 
 /** Items that are few enough to be looked at one by one: SQL for their ids, and its values. */
 export interface Few {
@@ -49,8 +49,6 @@ const columns: Readonly<Record<string, string>> = {
 export function selectFew(database: Database, question: StockQuestion, few: Few, isFound: boolean): readonly ItemRow[] {
   const { query, places, asOf, position, rowsMax } = question;
   const { column, direction, beyond } = orderOf(query.sort);
-  const sumIn = (which: string) =>
-    `(SELECT sum(quantity) FROM balance WHERE item_id = item.id AND location_id IN (SELECT value FROM json_each(${which})))`;
   const conditions = ['archived_at IS NULL', 'quantity IS NOT NULL'];
   if (query.search !== undefined && !isFound)
     conditions.push('fits_search(?4, name, sku, barcode, category, description)');

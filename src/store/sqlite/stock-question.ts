@@ -107,6 +107,12 @@ export function orderOf(sort: StockSort) {
     : ({ column, direction: 'ASC', beyond: '>' } as const);
 }
 
+/** What there is of an item at the locations in a parameter, a JSON list; NULL if it never was there. */
+export function sumIn(parameter: string): string {
+  return `(SELECT sum(quantity) FROM balance
+    WHERE item_id = item.id AND location_id IN (SELECT value FROM json_each(${parameter})))`;
+}
+
 /** The key of the item that the page before ended with. */
 export function keyOf(position: StockPosition | undefined): string | null {
   return position ? canonicalKey(position.item) : null;

@@ -9,6 +9,7 @@ import {
   orderOf,
   type RowPosition,
   type StockQuestion,
+  sumIn,
 } from './stock-question.ts';
 
 /**
@@ -63,8 +64,6 @@ function selectNext(
   if (query.search !== undefined) {
     conditions.push('fits_search(?7, item.name, item.sku, item.barcode, item.category, item.description)');
   }
-  const sumIn = (which: string) =>
-    `(SELECT sum(quantity) FROM balance WHERE item_id = item.id AND location_id IN (SELECT value FROM json_each(${which})))`;
   if (query.low) {
     const total = query.scope === null ? 'item.total' : sumIn('?8');
     conditions.push(`item.low_at IS NOT NULL AND ${total} <= item.low_at`);
