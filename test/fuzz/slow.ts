@@ -3,7 +3,7 @@ export const answerMillisecondsMax = 1000;
 /** After this there will be no answer at all. */
 export const hangMilliseconds = 10_000;
 
-/** Something took too long. It counts when it does so three times: the machine may be busy with something else. */
+/** Something took too long. It counts when it does so twice: the machine may be busy with something else. */
 export class Slow extends Error {
   constructor(what: string, milliseconds: number) {
     super(`${what} took ${Math.round(milliseconds)} ms; ${answerMillisecondsMax} ms is the most.`);
@@ -15,7 +15,7 @@ export function assertSoon(what: string, milliseconds: number): void {
   if (milliseconds > answerMillisecondsMax) throw new Slow(what, milliseconds);
 }
 
-const timesMax = 3;
+const timesMax = 2;
 /** In this time what others do to a machine may be over. */
 const pauseMilliseconds = 500;
 
