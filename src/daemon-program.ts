@@ -162,8 +162,8 @@ function obeySignals(daemon: Daemon, supervisor: Supervisor): void {
     }
     since = performance.now();
     daemon.log.info({ signal }, 'stopping');
-    void supervisor.tell('stopping');
-    daemon.close().then(
+    const told = supervisor.tell('stopping');
+    Promise.all([told, daemon.close()]).then(
       () => process.exit(0),
       (error: unknown) => {
         daemon.log.fatal({ err: error }, 'could not stop cleanly');

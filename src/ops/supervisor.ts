@@ -11,6 +11,9 @@ const words = {
 /** How often in the time after which systemd gives up on the server it is told that it lives. */
 const pingsPerTimeout = 3;
 
+/** What takes longer will not be told: systemd-notify itself waits 5 s for systemd's answer. */
+const tellingMilliseconds = 6000;
+
 /**
  * Tells systemd how the server is, when it was started by it. Node.js has no datagrams of AF_UNIX, so the program
  * systemd-notify speaks to the socket (the unit needs `NotifyAccess=all`). What cannot be told stops nothing.
@@ -21,6 +24,7 @@ export class Supervisor {
   #isToldOfProblem = false;
   /** One after the other: READY before STOPPING. */
   #last: Promise<void> = Promise.resolve();
+  #waiting = 0;
   #pinging: NodeJS.Timeout | undefined;
 
   constructor(env: NodeJS.ProcessEnv, onProblem: (problem: unknown) => void) {
@@ -31,7 +35,10 @@ export class Supervisor {
   /** Resolves when it was told, or could not be. */
   tell(state: keyof typeof words): Promise<void> {
     if (!this.#env['NOTIFY_SOCKET']) return Promise.resolve();
-    this.#last = this.#last.then(() => this.#run(words[state]()));
+    // On a busy machine, more of these would only come before what is news.
+    if (state === 'alive' && this.#waiting > 0) return this.#last;
+    this.#waiting += 1;
+    this.#last = this.#last.then(() => this.#run(words[state]())).finally(() => (this.#waiting -= 1));
     return this.#last;
   }
 
@@ -52,13 +59,14 @@ export class Supervisor {
 
   #run(args: readonly string[]): Promise<void> {
     return new Promise((resolve) => {
-      const child = spawn('systemd-notify', args, { stdio: 'ignore', env: this.#env });
+      const child = spawn('systemd-notify', args, { stdio: 'ignore', env: this.#env, timeout: tellingMilliseconds });
       child.once('error', (error) => {
         this.#problem(error);
         resolve();
       });
       child.once('exit', (code) => {
-        if (code !== 0) this.#problem(new Error(`systemd-notify ended with status ${code}.`));
+        const how = code === null ? 'was too slow' : `ended with status ${code}`;
+        if (code !== 0) this.#problem(new Error(`systemd-notify ${how}.`));
         resolve();
       });
     });

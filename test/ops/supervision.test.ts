@@ -33,12 +33,11 @@ while True:
 `;
 
 /** Every word that a stand-in for systemd-notify was called with, a call a line. */
-async function makeStandIn(): Promise<{ env: NodeJS.ProcessEnv; calls: () => Promise<string[]> }> {
+async function makeStandIn(seconds = 0): Promise<{ env: NodeJS.ProcessEnv; calls: () => Promise<string[]> }> {
   const calls = join(folder, 'calls');
   await writeFile(calls, '');
-  await writeFile(join(folder, 'systemd-notify'), `#!/bin/sh\necho "$NOTIFY_SOCKET $*" >> '${calls}'\n`, {
-    mode: 0o755,
-  });
+  const program = `#!/bin/sh\nsleep ${seconds}\necho "$NOTIFY_SOCKET $*" >> '${calls}'\n`;
+  await writeFile(join(folder, 'systemd-notify'), program, { mode: 0o755 });
   const env = {
     ...process.env,
     PATH: [folder, process.env['PATH']].join(delimiter),
@@ -204,5 +203,19 @@ describe('systemd is told', () => {
     expect([await calls(), problems]).toEqual([[''], []]);
     watch({ WATCHDOG_USEC: '30000', WATCHDOG_PID: String(process.pid) }, true);
     await expect.poll(async () => (await calls())[0], patience).toBe('/run/nobody-listens WATCHDOG=1');
+  });
+
+  test('of its life only when nothing else waits to be told', async () => {
+    const { env, calls } = await makeStandIn(0.2);
+    const supervisor = new Supervisor({ ...env, WATCHDOG_USEC: '30000' }, () => undefined);
+    onTestFinished(() => supervisor.close());
+    supervisor.watch(async () => true);
+    await expect.poll(async () => (await calls())[0], patience).toContain('WATCHDOG=1');
+    const before = (await calls()).length;
+    await supervisor.tell('stopping');
+    // The one that was being told, and one that began after the look.
+    const told = (await calls()).slice(before);
+    expect(told.length).toBeLessThanOrEqual(3);
+    expect(told.at(-1)).toContain('STOPPING=1');
   });
 });
