@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { compiledThreads } from './test/support/programs.ts';
 
 /**
  * Each store has a thread, which strips the types off all it imports. Kept, that is done once: half the time of the
@@ -8,10 +9,12 @@ import { defineConfig } from 'vitest/config';
 process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules/.cache/node');
 
 export default defineConfig({
+  plugins: [compiledThreads],
   test: {
     include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    globalSetup: ['test/support/compiled.ts'],
     setupFiles: ['test/support/each-file.ts'],
     // Loading all modules again for each file would take a tenth of the time.
     isolate: false,

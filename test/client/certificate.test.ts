@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { chmod, readdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import * as v from 'valibot';
 import { expect, onTestFinished, test } from 'vitest';
@@ -14,11 +13,12 @@ import { openSession } from '../../src/client/target.ts';
 import { whoami } from '../../src/command/whoami.ts';
 import { loadAuthority } from '../../src/pki/authority.ts';
 import { formatKey, issueClientCertificate, newKey } from '../../src/pki/certificate.ts';
+import { compiledPrograms } from '../support/programs.ts';
 import { startServer } from '../support/server.ts';
 import { testPassword } from '../support/wire-client.ts';
 
 const day = 86_400_000;
-const program = fileURLToPath(new URL('../../src/secure-inv.ts', import.meta.url));
+const { client: program } = await compiledPrograms();
 
 /** A server that knows its users by certificate, and its administrator's account with a certificate of its own making. */
 async function setUp() {

@@ -2,15 +2,15 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { parseCsv, unguard } from '../../src/client/csv.ts';
 import { connect } from '../../src/index.ts';
+import { compiledPrograms } from '../support/programs.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { enrollAdministrator, WireClient } from '../support/wire-client.ts';
 
-const program = fileURLToPath(new URL('../../src/secure-inv.ts', import.meta.url));
+const { client: program } = await compiledPrograms();
 
 /** A server with an administrator, and `secure-inv` as they would type it. */
 async function open() {

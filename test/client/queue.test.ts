@@ -6,13 +6,13 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createServer } from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { withFileLock } from '../../src/client/file-lock.ts';
 import { ensureCertificates } from '../../src/pki/issue.ts';
+import { compiledPrograms } from '../support/programs.ts';
 import { temporaryFolder } from '../support/server.ts';
 
-const program = fileURLToPath(new URL('../../src/secure-inv.ts', import.meta.url));
+const { client: program } = await compiledPrograms();
 const operation = '0192f0c1-7b5e-7000-8000-2f6d1a9c3b4e';
 
 type Answer = Readonly<Record<string, unknown>> | Error | undefined;

@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { compiledPrograms } from '../support/programs.ts';
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, testPassword, WireClient } from '../support/wire-client.ts';
 
-const program = fileURLToPath(new URL('../../src/secure-inv.ts', import.meta.url));
+const { client: program } = await compiledPrograms();
 const run = promisify(execFile);
 
 /** A server, and somebody's account that is logged in to it. */

@@ -7,18 +7,18 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Diagnosis, formatDiagnoses } from '../../src/doctor/diagnosis.ts';
 import { type ServerProcess, startProcess } from '../fault/server-process.ts';
 import { freePort } from '../support/ops-port.ts';
+import { compiledPrograms } from '../support/programs.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { enrollAdministrator, WireClient } from '../support/wire-client.ts';
 
 /** The machine may be busy. */
 const patience = { timeout: 10_000 };
 
-const program = fileURLToPath(new URL('../../src/secure-invd.ts', import.meta.url));
+const { server: program } = await compiledPrograms();
 
 interface Examined {
   readonly status: number;

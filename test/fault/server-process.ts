@@ -4,15 +4,13 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { type EnrolmentLink, parseEnrolmentLink } from '../../src/model/enrolment-link.ts';
 import { atEnd } from '../support/at-end.ts';
+import { compiledPrograms } from '../support/programs.ts';
 
 /** Also on a machine that is busy with other tests. */
 const startMillisecondsMax = 20_000;
 const endMillisecondsMax = 2000;
-
-const sourceProgram = fileURLToPath(new URL('../../src/secure-invd.ts', import.meta.url));
 
 /** A server in a process of its own, which can be killed. */
 export interface ServerProcess {
@@ -36,8 +34,6 @@ export interface LogOptions {
   /** More flags, by name: `{ 'ops-port': '9464' }`. */
   readonly flags?: Readonly<Record<string, string>>;
   readonly env?: NodeJS.ProcessEnv;
-  /** Another than the one in `src/`: the compiled one, where what it occupies is measured. */
-  readonly program?: string | undefined;
 }
 
 /**
@@ -47,7 +43,7 @@ export interface LogOptions {
 export async function startProcess(
   folder: string,
   isFirst = false,
-  { logLevel = 'error', onLog, flags: more = {}, env = process.env, program = sourceProgram }: LogOptions = {},
+  { logLevel = 'error', onLog, flags: more = {}, env = process.env }: LogOptions = {},
 ): Promise<ServerProcess> {
   const flags = {
     'listen-port': '0',
@@ -62,7 +58,7 @@ export async function startProcess(
   const config = join(folder, 'server.jsonc'); // Not the one that an operator of this clone edits.
   await writeFile(config, '{}');
   const words = ['--config', config, ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])];
-  const child = spawn(process.execPath, [program, ...words], {
+  const child = spawn(process.execPath, [(await compiledPrograms()).server, ...words], {
     stdio: ['ignore', 'pipe', onLog ? 'pipe' : 'inherit'],
     env,
   });

@@ -1,10 +1,8 @@
 import { randomInt } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { median } from '../../scripts/bench/measurement.ts';
-import { programs } from '../../scripts/bench/secure-inv-peer.ts';
 import { random } from '../fault/random.ts';
 import { quantile } from '../load/latency.ts';
 import { LoadedServer } from '../load/loaded-server.ts';
@@ -30,8 +28,6 @@ they were to. Times are those of the honest: p50/p99 in ms, of an add, of a view
 in the attack, and the ratio of p99. The honest share the machine with the attackers.
 `;
 
-/** Without a build, its source is run, which occupies more: the compiler of Node.js is there, too. */
-const program = existsSync(programs.server) ? programs.server : undefined;
 /** What of an attack lingers may not be taken for quiet. */
 const calmSeconds = 2;
 const honestNames = ['ann', 'ben', 'cid', 'dot'];
@@ -129,7 +125,7 @@ function judge(scenario: Scenario, rounds: readonly Round[]) {
 }
 
 async function measure(scenario: Scenario, { rounds, seconds, seed }: ReturnType<typeof parseOptions>) {
-  const server = await LoadedServer.open({ onLog: () => undefined, program });
+  const server = await LoadedServer.open({ onLog: () => undefined });
   try {
     const [hostile, ...members] = await server.populate(['mallory', ...honestNames], 'manager');
     if (!hostile) throw new Error('There is nobody hostile.');
@@ -166,13 +162,13 @@ async function main(): Promise<number> {
     process.stdout.write(`${judged.row}\n`);
   }
   if (isIdleChosen) {
-    const idle = await measureIdle(program);
+    const idle = await measureIdle();
     problems.push(...idle.problems);
     process.stdout.write(`${idle.text}\n`);
   }
   const load = loadavg().map((one) => one.toFixed(1));
   process.stdout.write(
-    `Node.js ${process.versions.node}, ${program ? 'compiled' : 'from source'}, load ${load.join(' ')}, seed ${seed}.\n${problems.join('\n')}\n`,
+    `Node.js ${process.versions.node}, load ${load.join(' ')}, seed ${seed}.\n${problems.join('\n')}\n`,
   );
   return problems.length === 0 ? 0 : 1;
 }

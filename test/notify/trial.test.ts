@@ -2,12 +2,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { compiledPrograms } from '../support/programs.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { Receiver, status, verifying } from './receiver.ts';
 
-const program = fileURLToPath(new URL('../../src/secure-invd.ts', import.meta.url));
+const { server: program } = await compiledPrograms();
 
 /** What `secure-invd notify test` says, with its store in the folder and nothing else configured. */
 async function runTrial(folder: string, ...flags: readonly string[]) {

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
+import { compiledPrograms } from '../support/programs.ts';
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, WireClient } from '../support/wire-client.ts';
 
-const program = fileURLToPath(new URL('../../src/secure-inv.ts', import.meta.url));
+const { client: program } = await compiledPrograms();
 
 test('audit --follow prints what was and then what comes, one JSON object a line', async () => {
   const server = await startServer();

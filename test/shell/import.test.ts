@@ -1,14 +1,14 @@
 import { execFile } from 'node:child_process';
 import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { compiledPrograms } from '../support/programs.ts';
 import { startServer } from '../support/server.ts';
 import { Terminal } from '../support/terminal.ts';
 import { enrollAdministrator, openAs, type WireClient } from '../support/wire-client.ts';
 
-const program = fileURLToPath(new URL('../../src/secure-inv.ts', import.meta.url));
+const { client: program } = await compiledPrograms();
 const rows = 10_000;
 
 /** A server with an administrator, and the words and surroundings of whoever uses it. */

@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { makeClientCertificate } from '../../src/pki/client-certificate.ts';
 import { makeServerCertificates } from '../../src/pki/issue.ts';
 import { renewRevocationList } from '../../src/pki/renewal.ts';
+import { compiledPrograms } from '../support/programs.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { enrollAdministrator, enrollUser, testPassword, WireClient } from '../support/wire-client.ts';
 
-const program = fileURLToPath(new URL('../../src/secure-inv.ts', import.meta.url));
+const { client: program } = await compiledPrograms();
 const day = 86_400_000;
 
 /** Runs the client as somebody whose home is the server's temporary folder. */

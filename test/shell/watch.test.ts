@@ -4,14 +4,14 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { ContextStore } from '../../src/client/context.ts';
 import { openWay } from '../support/cuttable-way.ts';
+import { compiledPrograms } from '../support/programs.ts';
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, openAs, testPassword, type WireClient } from '../support/wire-client.ts';
 
-const program = fileURLToPath(new URL('../../src/secure-inv.ts', import.meta.url));
+const { client: program } = await compiledPrograms();
 
 interface Watching {
   readonly child: ChildProcessWithoutNullStreams;

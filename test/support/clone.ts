@@ -1,8 +1,8 @@
 import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join, relative } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compilePrograms } from '../../scripts/programs.ts';
+import { compiledPrograms } from './programs.ts';
 
 const original = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -31,10 +31,7 @@ export async function makeClone(): Promise<Clone> {
   }
   await symlink(join(original, 'node_modules'), inClone('node_modules'));
   await writeFile(inClone('config', 'server.jsonc'), `${JSON.stringify(config, null, 2)}\n`);
-  for (const { path, contents } of await compileOnce()) {
-    await mkdir(dirname(inClone('dist', path)), { recursive: true });
-    await writeFile(inClone('dist', path), contents);
-  }
+  await cp((await compiledPrograms()).folder, inClone('dist'), { recursive: true });
   for (const name of ['secure-inv', 'secure-invd']) {
     const script = `#!/bin/sh\nexec '${process.execPath}' '${inClone('dist', `${name}.js`)}' "$@"\n`;
     await writeFile(inClone('bin', name), script, { mode: 0o755 });
@@ -49,23 +46,4 @@ export async function makeClone(): Promise<Clone> {
     }),
     remove: () => rm(folder, { recursive: true, force: true }),
   };
-}
-
-/** A file of dist. */
-interface Compiled {
-  readonly path: string;
-  readonly contents: Uint8Array;
-}
-
-let compiled: Promise<readonly Compiled[]> | undefined;
-function compileOnce(): Promise<readonly Compiled[]> {
-  compiled ??= compile();
-  return compiled;
-}
-
-/** What `npm run prepare` makes of src. */
-async function compile(): Promise<readonly Compiled[]> {
-  const outdir = join(original, 'dist');
-  const files = await compilePrograms(outdir, { write: false });
-  return files.map(({ path, contents }) => ({ path: relative(outdir, path), contents }));
 }
