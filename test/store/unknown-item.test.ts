@@ -49,6 +49,12 @@ test('"did you mean" looks only into an index, at each place of whoever asks, wh
   expect(hint('\u{20000}7', [2, 3])).toMatch(/^Did you mean \u{20000}\d\?/u);
   expect(hint('Mint 9a', [])).toBe('See what there is: secure-inv view');
   expect(hint('Mint 9a', null)).toMatch(/^Did you mean Mint 9\?/);
+  // In a list of this length those that begin otherwise are not looked at, but for a slip in the first two letters.
+  expect(hint('zzMint 7', null)).toBe('See what there is: secure-inv view');
+  expect(hint('iMnt 7', null)).toMatch(/^Did you mean Mint \d\?/);
+  expect(hint('xMint 7', null)).toMatch(/^Did you mean Mint 7\?/);
+  expect(hint('MMint c2', [2])).toMatch(/^Did you mean Mint c2\?/);
+  expect(hint('iMnt c2', [3])).toBe('See what there is: secure-inv view');
   const reads = database.plan.filter((step) => /balance|item/.test(step));
   expect(new Set(reads)).toEqual(
     new Set([

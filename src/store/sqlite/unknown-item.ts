@@ -5,6 +5,8 @@ import { canonicalKey } from '../../model/name.ts';
 import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
 
+const slipNeighboursMax = 5;
+
 /** The refusal of a name that no item has, with the one that was probably meant: never one outside the scope. */
 export function unknownItem(database: Database, name: string, scope: Scope): Failure {
   const meant = closest(name, neighbours(database, canonicalKey(name), scope));
@@ -16,15 +18,26 @@ export function unknownItem(database: Database, name: string, scope: Scope): Fai
 
 /**
  * The names before and after where this one would stand. In a short list that is all of them, in a long one those that
- * begin alike: of a slip in the first letters nobody is told there. An archived item takes its place and is not named:
- * looking for others instead would be a look at all of them where most are archived.
+ * begin alike, and the few that begin as it would without a slip in its first two letters: the wrong way round, or one too many. An
+ * archived item takes its place and is not named: looking for others instead would be a look at all of them where most
+ * are archived.
  */
 function neighbours(database: Database, key: string, scope: Scope): readonly string[] {
+  const [first = '', second = '', ...rest] = key;
+  const meant = [`${second}${first}${rest.join('')}`, `${second}${rest.join('')}`];
+  return [
+    ...around(database, key, suggestedNeighboursMax, scope),
+    ...meant.flatMap((begins) => around(database, begins, slipNeighboursMax, scope)),
+  ];
+}
+
+function around(database: Database, key: string, most: number, scope: Scope): readonly string[] {
   return (['>', '<'] as const).flatMap((side) => {
+    const from = side === '<' ? `${key}\u0001` : key; // No name has that letter: it is behind the key, and before all others.
     const found =
       scope === null
-        ? database.all<{ name: string }>(everywhere(side), key, suggestedNeighboursMax)
-        : database.all<{ name: string }>(within(side), key, JSON.stringify(scope), suggestedNeighboursMax);
+        ? database.all<{ name: string }>(everywhere(side), from, most)
+        : database.all<{ name: string }>(within(side), from, JSON.stringify(scope), most);
     return found.map(({ name }) => name);
   });
 }
