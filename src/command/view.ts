@@ -42,6 +42,7 @@ export const view = define({
       ),
     ),
     low: v.optional(v.pipe(v.boolean(), v.description('only items at or below their low-stock threshold'))),
+    archived: v.optional(v.pipe(v.boolean(), v.description('only archived items, which are not shown otherwise'))),
     sort: v.optional(
       v.pipe(
         v.picklist(stockSorts, `sort must be one of ${stockSorts.join(', ')}`),
@@ -59,6 +60,7 @@ export const view = define({
       'secure-inv view',
       'secure-inv view Soap Towels',
       'secure-inv view --search bas --sort -quantity --json',
+      'secure-inv view --archived',
     ],
     render: ({ items, cursor, seq, unsorted }, screen) => {
       if (items.length === 0 && cursor === undefined) {

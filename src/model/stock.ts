@@ -143,6 +143,8 @@ export interface StockQuery {
   readonly location?: string | undefined;
   readonly category?: string | undefined;
   readonly low?: boolean | undefined;
+  /** Archived items, and no others; left out: the others. */
+  readonly archived?: boolean | undefined;
   readonly sort: StockSort;
   readonly limit: number;
   readonly cursor?: string | undefined;

@@ -240,8 +240,8 @@ export interface Store {
   /** Counts some rows of the import that was accepted first, or tidies up. */
   rollImports(now: number): Promise<ImportSlice>;
 
-  /** The locations in the order in which they were added, without the archived ones. */
-  locations(scope: Scope): Promise<readonly Location[]>;
+  /** The locations in the order in which they were added, without the archived ones, or these alone. */
+  locations(scope: Scope, archived?: 'archived'): Promise<readonly Location[]>;
   /** Brings an archived location back. Failures: `conflict` when one has this name, however it is spelled. */
   addLocation(audit: AuditEntry, name: string): Promise<Location>;
   /** The movements until now keep the old name. Failures: `not-found`, `conflict` (the name is another's, the default). */

@@ -208,6 +208,10 @@ export function itemContract(get: () => Fixture): void {
       ]);
       expect(await refused(store, archive)).toMatchObject({ message: 'Soap is archived already.' });
       expect(await found(store, {})).toEqual([]);
+      await store.apply(intentOf('add', [['Salt', 1]]), 3);
+      expect(await found(store, { archived: true })).toEqual(['Soap']);
+      expect(await found(store, { archived: true, items: ['Salt'] })).toEqual([]);
+      expect(await found(store, { archived: true, search: 'so' })).toEqual(['Soap']);
       const add = () => store.apply(intentOf('add', [['Soap', 1]]), 4);
       expect(await refused(store, add)).toMatchObject({ code: 'conflict', message: 'Soap is archived.' });
       expect(await refused(store, () => store.editItem(newOf('soap'), 4))).toMatchObject({
@@ -369,6 +373,9 @@ export function itemContract(get: () => Fixture): void {
         }),
       ]);
       expect((await store.locations(null)).map(({ name }) => name)).toEqual(['main']);
+      expect(await store.locations(null, 'archived')).toEqual([cellar]);
+      expect(await store.locations([cellar.id], 'archived')).toEqual([cellar]);
+      expect(await store.locations([cellar.id + 1], 'archived')).toEqual([]);
       expect((await store.history({ scope: null, location: 'cellar', limit: 9 })).movements).toHaveLength(4);
       expect((await refusalOf(store.view({ scope: null, sort: 'name', limit: 9, location: 'cellar' }))).code).toBe(
         'not-found',

@@ -171,15 +171,16 @@ test('every order of view is what sorting everything would give, with movements 
 });
 
 /** A store of so many items that an answer is not sorted where no index has its order. */
-async function makeLarge(items: number): Promise<Store> {
-  const store = await openStore(`sqlite:${await make(items, 2 * items)}`, { exclusive: true });
+async function makeLarge(items: number, path?: string): Promise<Store> {
+  const store = await openStore(`sqlite:${path ?? (await make(items, 2 * items))}`, { exclusive: true });
   onTestFinished(() => store.close());
   return store;
 }
 
 test('a search that finds too much to be sorted shows items as they were added, says so, and pages on', async () => {
   const items = 11_000;
-  const store = await makeLarge(items);
+  const path = await make(items, 2 * items);
+  const store = await makeLarge(items, path);
   const query = { scope: null, sort: '-quantity', limit: 700, search: '2' } as const; // As all barcodes begin.
   const all = Array.from({ length: items }, (_, item) => itemName(item));
   const first = await store.view(query);
@@ -207,6 +208,32 @@ test('a search that finds too much to be sorted shows items as they were added, 
   const quantities = scoped.items.map(({ quantity }) => quantity);
   const sorted = quantities.toSorted((a, b) => b - a);
   expect({ quantities, isUnsorted: scoped.isUnsorted }).toEqual({ quantities: sorted, isUnsorted: false });
+
+  // Archived items are sorted while they are few, and else looked for by name, so many at a time.
+  const names = await namesOf(store, {});
+  const ofIt = new Set(await namesOf(store, { category }));
+  const beside = new DatabaseSync(path);
+  onTestFinished(() => beside.close());
+  beside.exec('UPDATE item SET archived_at = 1 WHERE id % 4 = 3');
+  const kept = new Set(await namesOf(store, {}));
+  const archived = names.filter((name) => !kept.has(name));
+  expect(archived).toHaveLength(items / 4);
+  expect(await namesOf(store, { archived: true })).toEqual(archived);
+  expect(await store.view({ scope: null, sort: '-quantity', limit: 9, archived: true })).toMatchObject({
+    isUnsorted: false,
+  });
+  beside.exec('UPDATE item SET archived_at = 1 WHERE id % 40 <> 7');
+  const most = new Set(await namesOf(store, {}));
+  const many = names.filter((name) => !most.has(name));
+  expect(many.length).toBeGreaterThan(10_000);
+  expect(await namesOf(store, { archived: true })).toEqual(many);
+  expect(await namesOf(store, { archived: true, sort: '-name' })).toEqual(many.toReversed());
+  expect(await namesOf(store, { archived: true, category })).toEqual(many.filter((name) => ofIt.has(name)));
+  expect(await store.view({ scope: null, sort: 'quantity', limit: 9, archived: true })).toMatchObject({
+    isUnsorted: true,
+  });
+  const words = many[5000] ?? '';
+  expect(await namesOf(store, { archived: true, search: words })).toContain(words);
 });
 
 test('what is at several places is by name, and said to be unsorted, where it is too much to be sorted', async () => {

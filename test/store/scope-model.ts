@@ -72,7 +72,16 @@ export function modelView(
     const isLow = lowAt !== undefined && sum(balances.map(({ quantity }) => quantity)) <= lowAt;
     const isAsked = !query.items || query.items.some((name) => sameName(name, item));
     const isRight = query.category === undefined || query.category === category;
-    if (isArchived || here.length === 0 || !isFound || !isAsked || !isRight || (query.low && !isLow)) return [];
+    const isKept = isArchived !== true;
+    if (
+      isKept === (query.archived === true) ||
+      here.length === 0 ||
+      !isFound ||
+      !isAsked ||
+      !isRight ||
+      (query.low && !isLow)
+    )
+      return [];
     const quantity = sum(here.map((at) => at.quantity));
     return [{ item, quantity, locations: here.filter((at) => at.quantity > 0) }];
   });

@@ -62,6 +62,7 @@ const viewQuery = fc.record({
   location: rarely(placeName, 2),
   category: rarely(fc.constantFrom('tea', 'house', 'other')),
   low: rarely(fc.boolean(), 4),
+  archived: rarely(fc.boolean(), 2),
   // Each is a statement of its own, which each world prepares anew.
   sort: fc.constantFrom('name', '-name', 'quantity', '-quantity', 'category', '-lowAt'),
   limit,

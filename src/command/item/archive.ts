@@ -14,7 +14,7 @@ export const itemArchive = define({
     words: ['<item>'],
     examples: ['secure-inv item archive Flour'],
     render: ({ item }) =>
-      `${item} is archived: only its history shows it. To bring it back: secure-inv item restore ${shellWord(item)}`,
+      `${item} is archived: view --archived and its history show it. To bring it back: secure-inv item restore ${shellWord(item)}`,
   },
   handle: ({ item, ...rest }, call) => applyEdit({ item, change: { archived: true } }, rest, call),
 });

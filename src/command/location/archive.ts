@@ -15,7 +15,7 @@ export const locationArchive = define({
     words: ['<location>'],
     examples: ['secure-inv location archive cellar'],
     render: ({ location }) =>
-      `${location} is archived: only history shows it. To bring it back, add it: secure-inv location add ${shellWord(location)}`,
+      `${location} is archived: location list --archived and history show it. To bring it back, add it: secure-inv location add ${shellWord(location)}`,
   },
   async handle({ location }, call) {
     assertEverywhere(call, 'others may use it');

@@ -290,7 +290,7 @@ function methodsOf(
     itemDetails: (...args) => readItemDetails(db, ...args),
     movementsAfter: (query) => readMovementsAfter(db, query),
     head: () => readHead(db),
-    locations: (scope) => listLocations(db, scope),
+    locations: (scope, archived) => listLocations(db, scope, -1, archived),
     users: () => users.listUsers(db),
     throttles: () => users.listThrottles(db),
     sessions: (now) => listSessions(db, now),

@@ -29,10 +29,15 @@ export function findLocation(database: Database, name: string, scope: Scope, arc
 }
 
 /** As `Store.locations`, at most `limit`. */
-export function listLocations(database: Database, scope: Scope, limit = -1): readonly Location[] {
-  const active = 'SELECT id, name FROM location WHERE archived_at IS NULL';
-  if (scope === null) return database.all<Location>(`${active} ORDER BY id LIMIT ?`, limit);
-  const sql = `${active} AND id IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?`;
+export function listLocations(
+  database: Database,
+  scope: Scope,
+  limit = -1,
+  archived?: 'archived',
+): readonly Location[] {
+  const those = `SELECT id, name FROM location WHERE archived_at IS ${archived ? 'NOT NULL' : 'NULL'}`;
+  if (scope === null) return database.all<Location>(`${those} ORDER BY id LIMIT ?`, limit);
+  const sql = `${those} AND id IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?`;
   return database.all<Location>(sql, JSON.stringify(scope), limit);
 }
 

@@ -3,7 +3,16 @@ import { stockSortedMax } from '../../model/limits.ts';
 import { canonicalKey } from '../../model/name.ts';
 import type { StockQuery } from '../../model/stock.ts';
 import type { Database } from './database.ts';
-import { type ItemRow, itemColumns, keyOf, type Meant, orderOf, type StockQuestion, sumIn } from './stock-question.ts';
+import {
+  type ItemRow,
+  isAskedFor,
+  itemColumns,
+  keyOf,
+  type Meant,
+  orderOf,
+  type StockQuestion,
+  sumIn,
+} from './stock-question.ts';
 
 /** Items that are few enough to be looked at one by one: SQL for their ids, and its values. */
 export interface Few {
@@ -17,6 +26,8 @@ export function findFew(database: Database, query: StockQuery, { ids, places }: 
   const all: Few[] = [];
   if (query.category !== undefined)
     all.push({ sql: 'SELECT id FROM item WHERE category_key = ?', values: [canonicalKey(query.category)] });
+  if (query.archived && places === null)
+    all.push({ sql: 'SELECT id FROM item WHERE archived_at IS NOT NULL', values: [] });
   if (places !== null) {
     const sql = 'SELECT item_id AS id FROM balance WHERE location_id IN (SELECT value FROM json_each(?))';
     all.push({ sql, values: [JSON.stringify(places)] });
@@ -49,7 +60,7 @@ const columns: Readonly<Record<string, string>> = {
 export function selectFew(database: Database, question: StockQuestion, few: Few, isFound: boolean): readonly ItemRow[] {
   const { query, places, asOf, position, rowsMax } = question;
   const { column, direction, beyond } = orderOf(query.sort);
-  const conditions = ['archived_at IS NULL', 'quantity IS NOT NULL'];
+  const conditions = [isAskedFor(query), 'quantity IS NOT NULL'];
   if (query.search !== undefined && !isFound)
     conditions.push('fits_search(?4, name, sku, barcode, category, description)');
   if (query.category !== undefined) conditions.push('category_key = ?5');

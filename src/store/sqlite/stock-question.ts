@@ -94,8 +94,8 @@ export function cursorAfter({ query, asOf }: StockQuestion, { name, rank }: RowP
 }
 
 /** Tells questions apart, so that no page goes on with what another was about. */
-export function digestOf({ items, search, location, category, low }: StockQuery): string {
-  const text = JSON.stringify([items, search, location, category, low]);
+export function digestOf({ items, search, location, category, low, archived }: StockQuery): string {
+  const text = JSON.stringify([items, search, location, category, low, ...(archived ? [archived] : [])]);
   return createHash('sha256').update(text).digest('base64url').slice(0, 8);
 }
 
@@ -111,6 +111,11 @@ export function orderOf(sort: StockSort) {
 export function sumIn(parameter: string): string {
   return `(SELECT sum(quantity) FROM balance
     WHERE item_id = item.id AND location_id IN (SELECT value FROM json_each(${parameter})))`;
+}
+
+/** The items that are asked for: those that are archived, or the others. */
+export function isAskedFor({ archived }: StockQuery): string {
+  return `item.archived_at IS ${archived ? 'NOT NULL' : 'NULL'}`;
 }
 
 /** The key of the item that the page before ended with. */

@@ -8,6 +8,7 @@ import {
   digestOf,
   type Found,
   type ItemRow,
+  isAskedFor,
   itemColumns,
   type Meant,
   type RowPosition,
@@ -38,7 +39,7 @@ export function selectBroadly(database: Database, { query, match, rowsMax }: Sto
   const rows = database.all<ItemRow>(
     `SELECT ${itemColumns}, item.total AS quantity, NULL AS rank
      FROM (${found} LIMIT ?3) AS found CROSS JOIN item ON item.id = found.rowid
-     WHERE item.archived_at IS NULL AND (?4 IS NULL OR item.category_key = ?4)
+     WHERE ${isAskedFor(query)} AND (?4 IS NULL OR item.category_key = ?4)
        AND (NOT ?5 OR (item.low_at IS NOT NULL AND item.total <= item.low_at))
      ORDER BY found.rowid LIMIT ?6`,
     match ?? null,

@@ -18,7 +18,7 @@ import {
   turnTo,
 } from './stock-question.ts';
 import { findSearched, selectBroadly } from './stock-search.ts';
-import { walkByName } from './stock-walk.ts';
+import { walkArchived, walkByName } from './stock-walk.ts';
 
 interface BalanceRow {
   readonly item_id: number;
@@ -32,9 +32,10 @@ type Way =
   | { readonly by: 'index of a place'; readonly place: number }
   | { readonly by: 'few'; readonly few: Few; readonly isFound: boolean }
   | { readonly by: 'names at places'; readonly places: readonly number[] }
+  | { readonly by: 'archived names' }
   | { readonly by: 'words' };
 
-/** As `Store.view`. Archived items are not shown. */
+/** As `Store.view`. */
 export function viewStock(database: Database, asked: StockQuery): StockPage {
   const meant = lookUp(database, asked);
   const way = wayTo(database, asked, meant);
@@ -60,6 +61,8 @@ function find(database: Database, question: StockQuestion, way: Way): Found {
       return { rows: selectFew(database, question, way.few, way.isFound) };
     case 'names at places':
       return walkByName(database, question, way.places);
+    case 'archived names':
+      return walkArchived(database, question);
     case 'words':
       return selectBroadly(database, question);
   }
@@ -67,11 +70,11 @@ function find(database: Database, question: StockQuestion, way: Way): Found {
 
 /** The way that costs least, and never more than others can wait for. */
 function wayTo(database: Database, query: StockQuery, meant: Meant): Way {
-  const { search, category, low, sort } = query;
+  const { search, category, low, archived, sort } = query;
   const { column } = orderOf(sort);
   const { ids, places } = meant;
-  const isPlain = ids === undefined && search === undefined && category === undefined && !low;
-  if (places === null && !ids && search === undefined && !(category !== undefined && low)) {
+  const isPlain = ids === undefined && search === undefined && category === undefined && !low && !archived;
+  if (places === null && !ids && search === undefined && !archived && !(category !== undefined && low)) {
     if (column === 'name' || column === 'quantity') return { by: 'index of all' };
   }
   const [only, ...others] = places ?? [];
@@ -86,13 +89,14 @@ function wayTo(database: Database, query: StockQuery, meant: Meant): Way {
   if (places !== null) return { by: 'names at places', places };
   const few = search === undefined ? undefined : findFew(database, query, meant);
   if (few) return { by: 'few', few, isFound: false };
-  return { by: search === undefined ? 'index of all' : 'words' };
+  if (search !== undefined) return { by: 'words' };
+  return { by: archived ? 'archived names' : 'index of all' };
 }
 
 /** Whether a way has the order that is asked for. */
 function isSorted({ by }: Way, { sort }: StockQuery): boolean {
   const { column } = orderOf(sort);
-  if (by === 'names at places') return column === 'name';
+  if (by === 'names at places' || by === 'archived names') return column === 'name';
   return by !== 'index of all' || column === 'name' || column === 'quantity';
 }
 

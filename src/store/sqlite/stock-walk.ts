@@ -4,6 +4,7 @@ import type { Database } from './database.ts';
 import {
   type Found,
   type ItemRow,
+  isAskedFor,
   itemColumns,
   keyOf,
   orderOf,
@@ -59,7 +60,7 @@ function selectNext(
 ): readonly ItemRow[] {
   const { query, position, rowsMax } = question;
   const { direction } = orderOf(query.sort);
-  const conditions = ['item.archived_at IS NULL'];
+  const conditions = [isAskedFor(query)];
   if (query.category !== undefined) conditions.push('item.category_key = ?6');
   if (query.search !== undefined) {
     conditions.push('fits_search(?7, item.name, item.sku, item.barcode, item.category, item.description)');
@@ -100,4 +101,24 @@ function lastLooked(
     before,
     lookedMax - 1,
   );
+}
+
+/** Archived items by name where there are many of them: no index has these, so that no more than so many items are looked at. */
+export function walkArchived(database: Database, { query, position, rowsMax }: StockQuestion): Found {
+  const { direction, beyond } = orderOf(query.sort);
+  const next = `SELECT * FROM item ${position ? `WHERE key ${beyond} ?1` : 'WHERE ?1 IS NULL'} ORDER BY key ${direction}`;
+  const rows = database.all<ItemRow>(
+    `SELECT ${itemColumns}, item.total AS quantity, NULL AS rank FROM (${next} LIMIT ?2) AS item
+     WHERE ${isAskedFor(query)} AND (?3 IS NULL OR item.category_key = ?3)
+       AND (NOT ?4 OR (item.low_at IS NOT NULL AND item.total <= item.low_at))
+     ORDER BY item.key ${direction} LIMIT ?5`,
+    keyOf(position),
+    stockLookedMax,
+    query.category === undefined ? null : canonicalKey(query.category),
+    query.low ? 1 : 0,
+    rowsMax,
+  );
+  if (rows.length === rowsMax) return { rows };
+  const last = `SELECT id, name, key, NULL AS rank FROM (${next} LIMIT 1 OFFSET ?2)`;
+  return { rows, end: database.get<RowPosition>(last, keyOf(position), stockLookedMax - 1) };
 }
