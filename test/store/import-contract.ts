@@ -192,8 +192,11 @@ export function importContract(get: () => Fixture): void {
     await accept(store, id, Date.UTC(2026, 4, 3, 14, 2));
     const again = { name: null, digest: hashOf(1), rows: 1, again: false, ...other };
     const said = 'This file was imported on 2026-05-03 14:02 UTC by clerk1 (import 1).';
-    expect(await refusalOf(store.beginImport(again, 1))).toMatchObject({ code: 'conflict', message: said });
+    const whileCounted = await refusalOf(store.beginImport(again, 1));
+    expect(whileCounted).toMatchObject({ code: 'conflict', message: said });
+    expect(whileCounted.details.hint).toBe('It is being counted. See: secure-inv import status 1');
     await roll(store);
+    expect((await refusalOf(store.beginImport(again, 1))).details.hint).toContain('--again');
     expect(await problemsOf(store, late)).toEqual([]);
     const asked = { ...me, credential: 'session:test', source: '127.0.0.1' };
     expect(await refusalOf(store.acceptImport(asked, late, 1))).toMatchObject({ code: 'conflict', message: said });
@@ -267,8 +270,9 @@ export function importContract(get: () => Fixture): void {
     expect(await refusalOf(store.acceptImport(asked, over.id, 1))).toMatchObject({ code: 'busy' });
     const again = await staged([row(2, 'Bait', 1, at)], 7);
     expect(again.problems).toEqual([]);
-    const { message } = await refusalOf(store.acceptImport(asked, again.id, 1));
+    const { message, details } = await refusalOf(store.acceptImport(asked, again.id, 1));
     expect(message).toBe('This file was imported already.');
+    expect(details.hint).toContain('Ask an administrator whether all of it is counted, before');
     // What is refused as a file that came before is not also weighed.
     const both = await staged([row(2, 'S-77', 1e12, at)], 7);
     expect((await refusalOf(store.acceptImport(asked, both.id, 1))).message).toBe(message);

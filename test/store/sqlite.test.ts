@@ -195,6 +195,17 @@ describe('an sqlite store', () => {
     expect(await rollAll()).toMatchObject({ import: id, problem });
     expect(await store.importStatus(me, id)).toMatchObject({ state: 'stopped', done: 1, problem });
     expect(await rollAll()).toBeNull();
+    // Whoever gives the file once more is not led to count twice what is counted.
+    const again = { name: null, digest: new Uint8Array(32), rows: 3, again: false };
+    const refused = await refusalOf(store.beginImport({ ...again, ...me }, 1));
+    expect(refused).toMatchObject({
+      code: 'conflict',
+      message: `This file was imported on 1970-01-01 00:00 UTC by anna (import ${id}), and has stopped half way.`,
+      details: { hint: `1 of its 3 rows are counted. For the rest: secure-inv import accept ${id}` },
+    });
+    await store.addUser(note, 'ben', 'manager', null, 1);
+    const others = await refusalOf(store.beginImport({ ...again, userId: 2, scope: null }, 1));
+    expect(others.details.hint).toContain('The rest is for anna to count: secure-inv import accept');
     // What stands still is in nobody's way.
     expect(await store.checkImport(me, id, 0)).toMatchObject({ problems: [problem] });
     await store.editItem(editOf('Soap', { unit: 'bars' }), 1);

@@ -75,8 +75,8 @@ export function assertNotImported(
   { userId, scope }: Importer,
   byWhom: 'anybody' | 'themselves',
 ): void {
-  const found = database.get<{ id: number; at: number; userId: number; user: string }>(
-    `SELECT import.id, at, user_id AS userId, user.name AS user FROM import JOIN user ON user.id = user_id
+  const found = database.get<ImportRecord>(
+    `SELECT import.*, user.name AS user FROM import JOIN user ON user.id = user_id
      WHERE digest = ? AND state IN ('accepted', 'stopped', 'done') AND (? IS NULL OR user_id = ?)
      ORDER BY import.id DESC LIMIT 1`,
     digest,
@@ -84,12 +84,24 @@ export function assertNotImported(
     userId,
   );
   if (!found) return;
+  if (scope !== null && found.user_id !== userId) {
+    throw new Failure('conflict', 'This file was imported already.', {
+      hint: 'Ask an administrator whether all of it is counted, before you give it once more with --again.',
+    });
+  }
   const at = new Date(found.at).toISOString().slice(0, 16).replace('T', ' ');
-  const details =
-    scope === null || found.userId === userId ? ` on ${at} UTC by ${found.user} (import ${found.id})` : '';
-  throw new Failure('conflict', `This file was imported${details || ' already'}.`, {
-    hint: 'If all of it really came in once more: --again',
+  const end = found.state === 'stopped' ? ', and has stopped half way' : '';
+  throw new Failure('conflict', `This file was imported on ${at} UTC by ${found.user} (import ${found.id})${end}.`, {
+    hint: hintFor(found, found.user_id === userId),
   });
+}
+
+/** Only of a file that is counted as a whole `--again` counts nothing that was to be counted once. */
+function hintFor({ id, state, user, done, rows }: ImportRecord, isOwn: boolean): string {
+  if (state === 'accepted') return `It is being counted. See: secure-inv import status ${id}`;
+  if (state !== 'stopped') return 'If all of it really came in once more: --again';
+  const rest = isOwn ? 'For the rest' : `The rest is for ${user} to count`;
+  return `${done} of its ${rows} rows are counted. ${rest}: secure-inv import accept ${id}`;
 }
 
 /** What a user staged and did not accept makes room for what they stage now, the oldest first. */
