@@ -57,6 +57,11 @@ export class ClientSession {
     return this.#opened;
   }
 
+  /** How often it was closed: what is under way in several calls ends with the first. */
+  get timesClosed(): number {
+    return this.#closings;
+  }
+
   /**
    * The command's result, checked by its schema. Failures: the server's; `unreachable`; `unconfirmed` when an operation
    * may or may not have been counted.

@@ -39,8 +39,19 @@ function formatCell(cell: Cell): string {
 const delimiters = [',', ';', '\t'] as const;
 export type Delimiter = (typeof delimiters)[number];
 
-/** The delimiter of a file, by its header. */
+/** What a first line says that Excel reads and writes, as in `sep=;`: no row, but what separates the cells of all. */
+export function separatorLine(text: string): string | undefined {
+  return /^"?sep=([^\r\n])"?(?:\r?\n|$)/i.exec(text)?.[1];
+}
+
+/** The delimiter of a file, by its first line or its header. Failures: `bad-params` for one that is not read. */
 export function detectDelimiter(text: string): Delimiter {
+  const told = separatorLine(text);
+  if (told !== undefined) {
+    const known = delimiters.find((delimiter) => delimiter === told);
+    if (known !== undefined) return known;
+    throw broken(1, `says that ${JSON.stringify(told)} separates the cells`, 'Separate them with , or ; or tabs.');
+  }
   const header = /^[^\r\n]*/.exec(text)?.[0] ?? '';
   const counts = delimiters.map((delimiter) => header.split(delimiter).length);
   return delimiters[counts.indexOf(Math.max(...counts))] ?? ',';

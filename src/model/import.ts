@@ -75,4 +75,6 @@ export interface ImportStatus {
   readonly at: number;
   /** What stopped it. */
   readonly problem: ImportProblem | null;
+  /** So many rows were looked at; null when it is not looked at. */
+  readonly looked: number | null;
 }

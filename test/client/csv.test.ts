@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Cell, type Delimiter, detectDelimiter, formatCsvRow, parseCsv, unguard } from '../../src/client/csv.ts';
+import {
+  type Cell,
+  type Delimiter,
+  detectDelimiter,
+  formatCsvRow,
+  parseCsv,
+  separatorLine,
+  unguard,
+} from '../../src/client/csv.ts';
 
 const parse = (text: string, delimiter: Delimiter = ',') => [...parseCsv(text, delimiter)];
 const cellsOf = (text: string, delimiter?: Delimiter) => parse(text, delimiter).map(({ cells }) => cells);
@@ -100,6 +108,22 @@ describe('what is read', () => {
       '\t',
       ',',
       ',',
+    ]);
+  });
+
+  test('is separated by what its first line says, which is no row', () => {
+    expect(['sep=;\r\nitem,quantity', '"sep=,"\na;b;c', 'SEP=\t\na', 'sep=;'].map(detectDelimiter)).toEqual([
+      ';',
+      ',',
+      '\t',
+      ';',
+    ]);
+    expect(() => detectDelimiter('sep=|\nitem|quantity')).toThrow('Line 1 says that "|" separates the cells.');
+    expect(['sep=;\na', 'sep=;;\na', 'sep,quantity', 'a\nsep=;\n'].map(separatorLine)).toEqual([
+      ';',
+      undefined,
+      undefined,
+      undefined,
     ]);
   });
 });

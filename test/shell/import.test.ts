@@ -33,6 +33,7 @@ test('on a terminal a bar shows how far a long import is, and nothing of it is l
   );
   const terminal = new Terminal(process.execPath, [...words, 'long.csv'], at);
   await terminal.shows(/[█░]{30} \d+ % [\d,]+ of 10,000 rows sent/);
+  await terminal.shows(/[█░]{30} \d+ % [\d,]+ of 10,000 rows checked/);
   await terminal.shows(/[█░]{30} \d+ % [\d,]+ of 10,000 rows counted/);
   expect(await terminal.ended).toBe(0);
   expect(terminal.output.endsWith('\r\u001b[KImported 10,000 rows of long.csv (import 1).\r\n')).toBe(true);

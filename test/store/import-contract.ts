@@ -124,9 +124,24 @@ export function importContract(get: () => Fixture): void {
     expect(problems.every(({ fix }) => fix.length > 0)).toBe(true);
     const asked = { ...me, credential: 'session:test', source: '127.0.0.1' };
     expect(await refusalOf(store.acceptImport(asked, id, 1))).toMatchObject({ code: 'busy' });
-    expect(await store.importStatus(me, id)).toMatchObject({ state: 'staged' });
+    expect(await store.importStatus(me, id)).toMatchObject({ state: 'staged', looked: null });
     await roll(store);
     expect(await stock(store)).toEqual({ Soap: 5 });
+  });
+
+  test('how far an import is looked at is told until it is accepted', async () => {
+    const { store } = get();
+    const rows = Array.from({ length: 1000 }, (_, at) => row(at + 2, `Item ${at}`, 1));
+    const id = await stage(store, rows);
+    const looked = async () => (await store.importStatus(me, id)).looked;
+    expect(await looked()).toBeNull();
+    for (let from: number | null = 0; from !== null; ) {
+      const { next }: { next: number | null } = await store.checkImport(me, id, from);
+      expect(await looked()).toBe(next ?? rows.length);
+      from = next;
+    }
+    await accept(store, id);
+    expect(await looked()).toBeNull();
   });
 
   test('names and codes are told apart by their last letter, however long, and depended on', async () => {

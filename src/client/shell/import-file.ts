@@ -4,9 +4,9 @@ import { basename } from 'node:path';
 import { importColumns } from '../../command/import/field.ts';
 import { closest } from '../../model/closest.ts';
 import { Failure } from '../../model/failure.ts';
-import type { ImportProblem } from '../../model/import.ts';
 import { importFileBytesMax } from '../../model/limits.ts';
-import { detectDelimiter, parseCsv, unguard } from '../csv.ts';
+import { detectDelimiter, parseCsv, separatorLine, unguard } from '../csv.ts';
+import { type FileRow, quoted } from '../import-rows.ts';
 import { parseJsonArray, parseJsonLines } from '../json-rows.ts';
 import { parseNumber } from './pairs.ts';
 
@@ -24,14 +24,11 @@ export interface ImportFile {
   readonly format: ImportFormat;
 }
 
-/** A row as a file has it, not looked at yet; or why it is none. */
-export type FileRow = { readonly line: number; readonly fields: Readonly<Record<string, unknown>> } | ImportProblem;
-
 /** Reads a file, or with `-` standard input. Failures: `bad-params` (not there, too large, no text). */
 export async function readImportFile(path: string, format: ImportFormat | undefined): Promise<ImportFile> {
   const name = path === '-' ? undefined : basename(path);
   const bytes = path === '-' ? await readBounded(process.stdin, 'Standard input') : await readFileBounded(path);
-  const text = decode(bytes, name ?? 'Standard input');
+  const text = withLineFeeds(decode(bytes, name ?? 'Standard input'));
   const digest = createHash('sha256').update(bytes).digest('hex');
   return { name, digest, text, format: format ?? guessFormat(name, text) };
 }
@@ -84,6 +81,11 @@ function decode(bytes: Buffer, what: string): string {
   }
 }
 
+/** Some programs end lines as the first Macintosh did. */
+function withLineFeeds(text: string): string {
+  return text.includes('\n') ? text : text.replaceAll('\r', '\n');
+}
+
 function guessFormat(name: string | undefined, text: string): ImportFormat {
   const ending = /\.([^.]+)$/.exec(name ?? '')?.[1]?.toLowerCase();
   const named = importFormats.find((format) => format === ending);
@@ -102,23 +104,30 @@ const numbers: ReadonlySet<string> = new Set(['quantity', 'precision', 'lowAt'])
 
 function* csvRows(text: string): Generator<FileRow> {
   const rows = parseCsv(text, detectDelimiter(text));
+  if (separatorLine(text) !== undefined) rows.next();
   const header = rows.next();
   if (header.done) throw new Failure('bad-params', 'The file is empty.', { hint: columnsHint });
-  const columns = header.value.cells.map(columnOf);
-  assertColumns(columns);
+  const columns = parseHeader(header.value.cells);
   for (const { line, cells } of rows) {
     if (cells.every((cell) => cell.trim() === '')) continue; // Spreadsheets leave such rows at the end.
+    const item = unguard(cells[columns.indexOf('item')] ?? '');
     if (cells.length !== columns.length) {
       const problem = `The line has ${cells.length} cells, and the header ${columns.length}.`;
-      yield { line, problem, fix: 'Cells that hold the separator must be in quotes (").' };
+      yield { line, problem, fix: 'Cells that hold the separator must be in quotes (").', item };
       continue;
     }
     const fields: Record<string, unknown> = {};
+    let unnamed = '';
     for (const [at, cell] of cells.entries()) {
       const column = columns[at] ?? '';
-      if (cell.trim() !== '') fields[column] = numbers.has(column) ? parseNumber(cell.trim()) : unguard(cell);
+      if (column === '') unnamed ||= cell.trim();
+      else if (cell.trim() !== '') fields[column] = numbers.has(column) ? parseNumber(cell.trim()) : unguard(cell);
     }
-    yield { line, fields };
+    if (unnamed === '') yield { line, fields };
+    else {
+      const problem = `${quoted(unnamed)} stands in a column without a name.`;
+      yield { line, problem, fix: 'Name the column in the header, or leave it empty.', item };
+    }
   }
 }
 
@@ -127,22 +136,26 @@ const columnsHint = `The columns are ${importColumns.join(', ')}; item and quant
 /** Spelled with other capitals or with spaces it is the same column: people write headers. */
 const spelled = (name: string) => name.toLowerCase().replace(/[\s_-]/g, '');
 
-function columnOf(name: string): string {
-  const column = importColumns.find((known) => spelled(known) === spelled(name));
-  if (column !== undefined) return column;
-  const meant = closest(name, importColumns);
-  throw new Failure('bad-params', `There is no column ${JSON.stringify(name.slice(0, 40))}.`, {
-    hint: meant ? `Did you mean ${meant}? ${columnsHint}` : columnsHint,
-  });
-}
+/** So many of a header's mistakes are told; a file that is none of ours has hundreds. */
+const mistakesMax = 8;
 
-function assertColumns(columns: readonly string[]): void {
-  const twice = columns.find((column, at) => columns.indexOf(column) !== at);
-  if (twice !== undefined) throw new Failure('bad-params', `The column ${twice} is there twice.`);
-  const missing = ['item', 'quantity'].find((column) => !columns.includes(column));
-  if (missing !== undefined) {
-    throw new Failure('bad-params', `The column ${missing} is missing.`, { hint: columnsHint });
-  }
+/** The columns by our names; '' for one without a name, which spreadsheets leave behind the last. Failures: `bad-params` with all that is wrong. */
+function parseHeader(cells: readonly string[]): readonly string[] {
+  const columns = cells.map((cell) => importColumns.find((known) => spelled(known) === spelled(cell)) ?? cell.trim());
+  const unknown = columns.filter((column) => column !== '' && !importColumns.includes(column));
+  const twice = importColumns.filter((column) => columns.indexOf(column) !== columns.lastIndexOf(column));
+  const missing = ['item', 'quantity'].filter((column) => !columns.includes(column));
+  const mistakes = [
+    ...unknown.map((column) => `There is no column ${quoted(column)}.`),
+    ...twice.map((column) => `The column ${column} is there twice.`),
+    ...missing.map((column) => `The column ${column} is missing.`),
+  ];
+  if (mistakes.length === 0) return columns;
+  const meant = unknown.flatMap((column) => closest(column, importColumns) ?? []).slice(0, mistakesMax);
+  const more = mistakes.length > mistakesMax ? ` And ${mistakes.length - mistakesMax} more.` : '';
+  throw new Failure('bad-params', `${mistakes.slice(0, mistakesMax).join(' ')}${more}`, {
+    hint: meant.length > 0 ? `Did you mean ${[...new Set(meant)].join(', ')}? ${columnsHint}` : columnsHint,
+  });
 }
 
 function* jsonRows(values: Iterable<{ line: number; value: unknown }>): Generator<FileRow> {

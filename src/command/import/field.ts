@@ -50,6 +50,8 @@ export const statusResult = v.object({
   done: v.number(),
   at: v.string(),
   problem: v.optional(importProblem),
+  /** While it is looked at, before it is accepted: so many rows. */
+  looked: v.optional(v.number()),
 });
 
 /** A row as the store takes it. An empty note says nothing. */
@@ -59,12 +61,13 @@ export function parseRow(row: v.InferOutput<typeof importedRow>): ImportRow {
 }
 
 /** An import as the wire shows it. */
-export function formatStatus({ name, at, problem, ...rest }: ImportStatus): v.InferOutput<typeof statusResult> {
+export function formatStatus({ name, at, problem, looked, ...rest }: ImportStatus): v.InferOutput<typeof statusResult> {
   return {
     ...rest,
     ...(name === null ? {} : { name }),
     at: formatTime(at),
     ...(problem === null ? {} : { problem: formatProblem(problem) }),
+    ...(looked === null ? {} : { looked }),
   };
 }
 

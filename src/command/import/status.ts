@@ -18,6 +18,7 @@ export const importStatus = define({
       const who = `Import ${id}${file} by ${user}, ${at.slice(0, 16).replace('T', ' ')} UTC`;
       const count = done === rows ? renderRows(rows) : `${done.toLocaleString('en')} of ${renderRows(rows)}`;
       const about = `${who}: ${state}, ${count}.`;
+      if (state === 'staged') return `${about}\nNothing of it is counted. To import the file: secure-inv import FILE`;
       if (!problem) return about;
       return `${about}\nLine ${problem.line}: ${problem.problem} ${problem.fix}\nThen: secure-inv import accept ${id}`;
     },

@@ -126,6 +126,7 @@ export class Imports {
       done,
       at,
       problem: problem === null ? null : (JSON.parse(problem) as ImportProblem), // `roll` wrote it.
+      looked: this.#lookedOf(record),
     };
   }
 
@@ -155,6 +156,11 @@ export class Imports {
   /** Forgets what memory says, because the file may say otherwise. */
   drop(): void {
     this.#guard.drop();
+  }
+
+  #lookedOf({ id, state }: ImportRecord): number | null {
+    const { look } = this.#guard;
+    return look?.importId === id && (state === 'staged' || state === 'stopped') ? look.next : null;
   }
 
   /** Looks for one slice's time. */
