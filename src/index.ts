@@ -2,6 +2,8 @@ import { type Inventory, openInventory } from './client/inventory.ts';
 import { loadClientEnvironment } from './config/client.ts';
 
 export type { HistoryExport, MovementRow, StockExport, StockRow } from './client/export.ts';
+export { type ImportProgress, ImportRefusal, type ImportStatus } from './client/import.ts';
+export type { ImportOptions, ImportRow } from './client/import-typed.ts';
 export type { Inventory } from './client/inventory.ts';
 export type { WatchedMovement, WatchOptions } from './client/watch.ts';
 export { Failure, type FailureCode, type FailureDetails } from './model/failure.ts';

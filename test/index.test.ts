@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, expectTypeOf, onTestFinished, test } from 'vitest';
-import { connect, Failure, type Inventory } from '../src/index.ts';
+import { connect, Failure, type ImportProgress, ImportRefusal, type ImportRow, type Inventory } from '../src/index.ts';
+import { openWay } from './support/cuttable-way.ts';
 import { startServer } from './support/server.ts';
 import { shareServer } from './support/shared-server.ts';
 import { enrollAdministrator } from './support/wire-client.ts';
@@ -108,6 +109,107 @@ test('an operation that is sent again with its id is counted once', async () => 
   const first = await inventory.add(towels);
   expect(await inventory.add(towels)).toEqual(first);
   expect((await inventory.view({ items: ['Towels'] })).items).toMatchObject([{ quantity: 300 }]);
+});
+
+test('rows are imported as a whole, once, whatever they come from, and what is wrong with them is told with types', async () => {
+  const inventory = await open();
+  const rows: ImportRow[] = [
+    { item: 'Oats', quantity: 2.5, unit: 'kg', precision: 1 },
+    { item: 'Oats', quantity: 4 },
+  ];
+  const dry = await inventory.import(rows, { dryRun: true });
+  expect(dry).toMatchObject({ state: 'staged', rows: 2 });
+  const imported = await inventory.import(rows, { name: 'oats' });
+  expectTypeOf(imported.import).toEqualTypeOf<number>();
+  expect(imported).toMatchObject({ state: 'done', rows: 2, done: 2, name: 'oats' });
+  const reordered = rows.map(({ item, ...more }) => ({ ...more, item }));
+  await expect(inventory.import(reordered)).rejects.toMatchObject({ code: 'conflict' });
+  await inventory.import(rows, { again: true });
+  expect((await inventory.view({ items: ['Oats'] })).items).toMatchObject([{ quantity: 13, unit: 'kg' }]);
+
+  const wrong = [
+    { item: 'Oats', quantity: 1.25, unit: 'g' },
+    { item: '', quantity: 5n as unknown as number }, // As from a program without types.
+    // The server says what else is wrong with a row that is wrong, and nothing that hangs on that.
+    { item: 'Rye', quantity: -1, location: 'nowhere', unit: 'kg', precision: 5 },
+    { item: 'Rye', quantity: 0.125, unit: 'g' },
+  ];
+  const refused: unknown = await inventory.import(wrong).catch((error: unknown) => error);
+  expect(refused).toBeInstanceOf(ImportRefusal);
+  if (!(refused instanceof ImportRefusal)) return;
+  expectTypeOf(refused.problems[0]?.line).toEqualTypeOf<number | undefined>();
+  expect(refused).toMatchObject({ code: 'bad-params', message: 'There are 8 problems; nothing was imported.' });
+  expect(refused.problems.map(({ line, problem }) => [line, problem])).toEqual([
+    [1, 'The unit of Oats is kg in the inventory.'],
+    [1, 'Oats is counted with at most 1 decimals (got 1.25).'],
+    [2, 'item must not be empty.'],
+    [2, expect.stringContaining('(got 5).')],
+    [3, expect.stringContaining('(got -1).')],
+    [3, 'precision must be 0 to 3 (got 5).'],
+    [3, 'No location "nowhere".'],
+    [4, 'The unit of Rye is kg in line 3.'],
+  ]);
+  await expect(inventory.import([])).rejects.toMatchObject({ message: 'There are no rows to import.' });
+  // What is exported can be imported, and the commands are there beside.
+  const { import: id } = await inventory.import(inventory.export({ search: 'oats' }));
+  expect(await inventory.import.status({ import: id })).toMatchObject({ state: 'done' });
+  expect((await inventory.view({ items: ['Oats'] })).items).toMatchObject([{ quantity: 26 }]);
+});
+
+test('an import goes on through lost connections and a restart of the server, and each row is counted once', async () => {
+  const way = await openWay(() => server().port);
+  const token = server().grant['accessToken'] ?? '';
+  const inventory = await connect({ server: `127.0.0.1:${way.port}`, ca: ca(), token });
+  onTestFinished(() => inventory.close());
+  // Some pages of such rows are longer than a line may be where no import was begun.
+  const rows = Array.from({ length: 3000 }, (_, at): ImportRow => {
+    const item = `Restart ${at % 100}`;
+    return at < 200
+      ? { item, quantity: 1, description: '漢'.repeat(190), note: '漢'.repeat(100) }
+      : { item, quantity: 1 };
+  });
+  const seen: ImportProgress[] = [];
+  let restarted: Promise<void> | undefined;
+  const onProgress = (progress: ImportProgress) => {
+    seen.push(progress);
+    if (progress.phase !== 'sending') return;
+    if (progress.rows > 1500) restarted ??= server().restart();
+    else if (seen.length % 5 === 1) setImmediate(() => way.cut()); // With a page under way.
+  };
+  const imported = await inventory.import(rows, { onProgress });
+  await restarted;
+  expect(imported).toMatchObject({ state: 'done', rows: 3000 });
+  const { items } = await inventory.view({ search: 'restart', limit: 1000 });
+  expect(items.map(({ quantity }) => quantity)).toEqual(Array(100).fill(30));
+  expect(restarted).toBeDefined();
+  expect(way.connections).toBeGreaterThan(3);
+  expect([...new Set(seen.map(({ phase }) => phase))]).toEqual(['sending', 'checking', 'counting']);
+  for (const phase of ['sending', 'checking', 'counting']) {
+    expect(
+      seen.some((progress) => progress.phase === phase && progress.rows > 0),
+      phase,
+    ).toBe(true);
+  }
+});
+
+test('an import whose client is closed ends, and says how it stands', async () => {
+  const inventory = await open();
+  const rows = Array.from({ length: 1000 }, (_, at) => ({ item: `Closed ${at}`, quantity: 1 }));
+  const closeIn = (phase: ImportProgress['phase']) => {
+    const onProgress = (progress: ImportProgress) => void (progress.phase === phase && inventory.close());
+    return inventory.import(rows, { onProgress }).catch((error: unknown) => error);
+  };
+  expect(await closeIn('sending')).toMatchObject({
+    code: 'unreachable',
+    details: { hint: 'Nothing of it is counted: import it again.' },
+  });
+  expect((await inventory.view({ search: 'closed' })).items).toEqual([]);
+  expect(await closeIn('counting')).toMatchObject({
+    code: 'unreachable',
+    details: { hint: expect.stringMatching(/^The import was accepted: .* secure-inv import status \d+$/) },
+  });
+  const counted = async () => (await inventory.view({ search: 'closed', limit: 1000 })).items.length;
+  await expect.poll(counted, { timeout: 10_000 }).toBe(rows.length);
 });
 
 test('every refusal is a Failure with a code, a sentence and a hint', async () => {

@@ -4,6 +4,8 @@ import type { Command, ObjectSchema } from '../command/command.ts';
 import { commands } from '../command/index.ts';
 import { renewWhenDue } from './certificate.ts';
 import { exportRows, type HistoryExport, type MovementRow, type StockExport, type StockRow } from './export.ts';
+import type { ImportStatus } from './import.ts';
+import { type ImportOptions, type ImportRow, importTyped } from './import-typed.ts';
 import { type OpenedSession, openSession, type TargetOptions } from './target.ts';
 import { type WatchedMovement, type WatchOptions, watchMovements } from './watch.ts';
 
@@ -35,6 +37,15 @@ type Methods<Prefix extends string> = {
     : never]: Method<C>;
 };
 
+/**
+ * Adds what the rows say, all of it or nothing, through lost connections and restarts of the server, and resolves when it is
+ * counted. Failures: `ImportRefusal` with what is wrong with rows; `conflict` when the same rows were imported before.
+ */
+type ImportAll = (
+  rows: Iterable<ImportRow> | AsyncIterable<ImportRow>,
+  options?: ImportOptions,
+) => Promise<ImportStatus>;
+
 /** A server's inventory as one user: a method for each command, `user.add` and its like below `user`, and so on. */
 export interface Inventory extends Methods<''> {
   readonly session: Methods<'session.'>;
@@ -42,7 +53,7 @@ export interface Inventory extends Methods<''> {
   readonly user: Methods<'user.'>;
   readonly item: Methods<'item.'>;
   readonly location: Methods<'location.'>;
-  readonly import: Methods<'import.'>;
+  readonly import: Methods<'import.'> & ImportAll;
   readonly server: Methods<'server.'>;
   /**
    * The movements as they happen, or from one on: each once and in order, however often the connection is lost and made
@@ -73,6 +84,8 @@ export async function openInventory(options: TargetOptions): Promise<Inventory> 
     else inventory[first] = { ...(inventory[first] as object), [second]: method }; // Only such groups have a dot.
   }
   inventory['watch'] = (wanted: WatchOptions = {}) => watchMovements(session, wanted, { signal: closing.signal });
+  const importAll: ImportAll = (rows, wanted = {}) => importTyped(session, rows, wanted);
+  inventory['import'] = Object.assign(importAll, inventory['import']);
   inventory['export'] = (wanted: StockExport | HistoryExport = {}) => exportRows(session, wanted);
   return inventory as unknown as Inventory; // Built above from the very table that the type is made of.
 }
