@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { link, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { aboutOwnFile } from './own-file.ts';
 
 /** Not renewed for so long: its maker was killed or stopped, perhaps on another machine. */
 const staleMilliseconds = 90_000;
@@ -74,7 +75,8 @@ async function take(file: string, owner: string): Promise<boolean> {
     await writeFile(file, owner, { flag: 'wx', mode: 0o600 });
     return true;
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+    const isHeld = error instanceof Error && 'code' in error && error.code === 'EEXIST';
+    if (!isHeld) throw aboutOwnFile(file, 'written', error);
   }
   const holder = await readFile(file, 'utf8').catch(() => undefined);
   const age = await stat(file).then(

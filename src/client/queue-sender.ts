@@ -3,7 +3,8 @@ import { findCommand } from '../command/index.ts';
 import { whoami } from '../command/whoami.ts';
 import { Failure, type FailureCode } from '../model/failure.ts';
 import type { ClientSession } from './call.ts';
-import { type OperationQueue, type QueueEntry, stateOf } from './queue.ts';
+import type { OperationQueue } from './queue.ts';
+import { isDamaged, type QueueEntry, stateOf } from './queue-entry.ts';
 
 /** How an operation of the queue fared: one of the two. */
 export interface Outcome {
@@ -28,7 +29,9 @@ const isSilentOfBefore: ReadonlySet<FailureCode> = new Set([
 
 /**
  * Sends what `isMeant` in order, each exactly once: under its id, and only as the user it belongs to. A refused one is kept
- * as that, and the later ones go on. To be called under the queue's lock. Failures: what keeps all of them from being sent.
+ * as that, and the later ones go on; what is damaged, or for another server, stays. To be called under the queue's lock.
+ * Failures: what keeps all of them from being sent; `busy` at one that another shell sends, because the later ones would
+ * overtake it.
  */
 export async function sendQueue(
   session: ClientSession,
@@ -44,11 +47,20 @@ export async function sendQueue(
     });
   }
   for (const listed of await queue.list()) {
+    if (isDamaged(listed) || listed.server !== server || !isMeant(listed)) continue;
     // It may have been answered in another shell while those before it were sent.
-    const entry = isMeant(listed) && listed.server === server ? await queue.read(listed) : undefined;
-    const state = entry && stateOf(entry);
-    if (entry && (state === 'queued' || state === 'unconfirmed')) onOutcome(await send(session, queue, entry));
+    const entry = await queue.read(listed);
+    if (!entry || isDamaged(entry)) continue;
+    const state = stateOf(entry);
+    if (state === 'sending') throw isBeingSent(entry);
+    if (state !== 'refused') onOutcome(await send(session, queue, entry));
   }
+}
+
+function isBeingSent({ params: { operation } }: QueueEntry): Failure {
+  return new Failure('busy', `Another shell is sending ${operation} just now; what is behind it waits for that.`, {
+    hint: 'In a moment: secure-inv queue send',
+  });
 }
 
 async function send(session: ClientSession, queue: OperationQueue, entry: QueueEntry): Promise<Outcome> {

@@ -1,48 +1,25 @@
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { isOpenToOthers, removeFile, writeFileAtomically } from '../file/private-file.ts';
-import { Failure, type FailureCode } from '../model/failure.ts';
+import { Failure } from '../model/failure.ts';
 import { queuedOperationsMax } from '../model/limits.ts';
-import { isRunning } from './file-lock.ts';
-
-/** Whose operations: they are sent to this server as this user, and never as another. */
-export interface QueueOwner {
-  readonly context: string;
-  /** HOST:PORT. */
-  readonly server: string;
-  readonly user: string;
-}
-
-/** An operation whose outcome this client does not know, or does not like, as its file has it. */
-export interface KeptOperation extends QueueOwner {
-  /** The command, and what it is given; its `operation` makes that a repeat counts once. */
-  readonly method: string;
-  readonly params: Readonly<Record<string, unknown>> & { readonly operation: string };
-  /** When somebody gave it, RFC 3339. */
-  readonly at: string;
-  /** Given with `--queue`: sent unasked. Others wait until somebody says so, who may have repeated them by hand. */
-  readonly isQueued: boolean;
-  /** It may have reached the server, and been counted. */
-  readonly maySent: boolean;
-  readonly refusal?: { readonly code: FailureCode; readonly message: string; readonly hint?: string | undefined };
-  /** Who sends it, or was killed doing so. */
-  readonly sender?: { readonly host: string; readonly pid: number; readonly at: string };
-}
+import { aboutOwnFile } from './own-file.ts';
+import {
+  type DamagedEntry,
+  isDamaged,
+  type KeptOperation,
+  operationOf,
+  parseEntry,
+  type QueueEntry,
+  type QueueFile,
+  type QueueOwner,
+} from './queue-entry.ts';
 
 type Operation = Pick<KeptOperation, 'method' | 'params'>;
 
-/** A kept operation and the name of its file. */
-export interface QueueEntry extends KeptOperation {
-  readonly file: string;
-}
-
-export type QueueState = 'queued' | 'unconfirmed' | 'refused' | 'sending';
-
-const filePattern = /^(\d{12})-[0-9a-f-]{36}\.json$/;
-/** Longer than any call takes, which connects (10 s), repeats (10 s) and waits for an answer (60 s). */
-const sendingMillisecondsMax = 120_000;
+const filePattern = /^\d{12}-([0-9a-f-]{36})\.json$/;
 
 /**
  * The operations of one context and user that are not settled, each in a file of its own (0600, fsynced) whose name has its
@@ -57,19 +34,20 @@ export class OperationQueue {
     this.#folder = join(queuesFolder(stateFolder), folderName(owner.context, owner.user));
   }
 
-  /** All that is kept, in order. Failures: `bad-params` when a file is damaged, or others could have written it. */
-  list(): Promise<readonly QueueEntry[]> {
+  /** All that is kept, in order, with what is damaged. Failures: `bad-params` when others could have written it; `storage`. */
+  list(): Promise<readonly QueueFile[]> {
     return readFolder(this.#folder);
   }
 
   /** The entry as it stands now; undefined when it was answered or dropped. */
-  read({ file }: QueueEntry): Promise<QueueEntry | undefined> {
+  read({ file }: QueueFile): Promise<QueueFile | undefined> {
     return readEntry(this.#folder, file);
   }
 
   /**
    * Keeps an operation behind all others, never sent so far; what is returned is on disk. One with this id that is here
-   * already is it, and is no longer held for refused. Failures: `conflict` when that is something else, or there are too many.
+   * already is it, and is no longer held for refused. Failures: `conflict` when that is something else, or there are too many;
+   * `storage` when it cannot be written, and is not here.
    */
   async add(operation: Operation): Promise<QueueEntry> {
     const { known, entries } = await this.#find(operation);
@@ -84,7 +62,13 @@ export class OperationQueue {
       });
     }
     const entry = { ...this.#make(operation, filesIn(this.#folder)), isQueued: true, maySent: false };
-    await this.#write(entry);
+    try {
+      await this.#write(entry);
+    } catch (error) {
+      await this.forget(entry); // It may be there, and not be on disk.
+      if (!(error instanceof Failure)) throw error;
+      throw new Failure(error.code, `The operation is NOT kept, and was not sent: ${error.message}`, error.details);
+    }
     return entry;
   }
 
@@ -118,27 +102,37 @@ export class OperationQueue {
     await this.#write(entry);
   }
 
-  /** Forgets one that was answered. If a power cut brings it back, it is sent again and counted once. */
+  /** Forgets one that was answered. If it cannot, or a power cut brings it back, it is sent again and counted once. */
   async forget({ file }: QueueEntry): Promise<void> {
-    rmSync(join(this.#folder, file), { force: true });
+    try {
+      rmSync(join(this.#folder, file), { force: true });
+    } catch {
+      // Whoever has an answer gets it all the same.
+    }
   }
 
   /** Forgets one for good: no power cut brings it back. */
-  async drop({ file }: QueueEntry): Promise<void> {
-    await removeFile(join(this.#folder, file));
+  async drop({ file }: QueueFile): Promise<void> {
+    await this.#onDisk(() => removeFile(join(this.#folder, file)));
   }
 
   /** A file whose exclusive existence says that somebody sends, or decides about, what is here. */
   async lockFile(): Promise<string> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await this.#onDisk(() => mkdir(this.#folder, { recursive: true, mode: 0o700 }));
     return join(this.#folder, 'lock');
   }
 
   async #find(operation: Operation) {
     const entries = await this.list();
-    const known = entries.find(({ params }) => params.operation === operation.params.operation);
-    if (known && bodyOf(known) !== bodyOf(operation)) {
-      throw new Failure('conflict', `Operation ${known.params.operation} is kept here as something else.`, {
+    const known = entries.find((entry) => operationOf(entry) === operation.params.operation);
+    if (!known) return { known, entries };
+    if (isDamaged(known)) {
+      await this.drop(known); // What is given again takes its place.
+      return { known: undefined, entries };
+    }
+    if (bodyOf(known) !== bodyOf(operation) || known.server !== this.owner.server) {
+      const what = bodyOf(known) === bodyOf(operation) ? `for ${known.server}` : 'as something else';
+      throw new Failure('conflict', `Operation ${known.params.operation} is kept here ${what}.`, {
         hint: 'See: secure-inv queue',
       });
     }
@@ -153,23 +147,24 @@ export class OperationQueue {
   }
 
   async #write({ file, ...operation }: QueueEntry): Promise<void> {
-    await writeFileAtomically(join(this.#folder, file), JSON.stringify(operation));
+    await this.#onDisk(() => writeFileAtomically(join(this.#folder, file), JSON.stringify(operation)));
+  }
+
+  async #onDisk(work: () => Promise<unknown>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      throw aboutOwnFile(this.#folder, 'written', error);
+    }
   }
 }
 
 /** What all users of all contexts have here. */
-export async function listQueues(stateFolder: string): Promise<readonly QueueEntry[]> {
+export async function listQueues(stateFolder: string): Promise<readonly QueueFile[]> {
   const folder = queuesFolder(stateFolder);
-  const all: QueueEntry[] = [];
+  const all: QueueFile[] = [];
   for (const name of namesIn(folder)) all.push(...(await readFolder(join(folder, name))));
   return all;
-}
-
-/** How an entry stands. One whose sender was killed is unconfirmed at once. */
-export function stateOf({ refusal, maySent, sender }: KeptOperation, now = Date.now()): QueueState {
-  if (sender && Math.abs(now - Date.parse(sender.at)) < sendingMillisecondsMax && isRunning(sender)) return 'sending';
-  if (refusal) return 'refused';
-  return maySent ? 'unconfirmed' : 'queued';
 }
 
 function queuesFolder(stateFolder: string): string {
@@ -179,6 +174,15 @@ function queuesFolder(stateFolder: string): string {
 /** A space is in neither part, so that two owners never share a folder. */
 function folderName(context: string, user: string): string {
   return `${encodeURIComponent(context)} ${encodeURIComponent(user)}`;
+}
+
+function ownerIn(folder: string): Pick<QueueOwner, 'context' | 'user'> {
+  const [context = '', user = ''] = basename(folder).split(' ');
+  try {
+    return { context: decodeURIComponent(context), user: decodeURIComponent(user) };
+  } catch {
+    return { context, user }; // Somebody else's name.
+  }
 }
 
 function me(): { host: string; pid: number; at: string } {
@@ -199,12 +203,12 @@ function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder).sort();
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-    throw error;
+    if (error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return [];
+    throw aboutOwnFile(folder, 'read', error);
   }
 }
 
-async function readFolder(folder: string): Promise<QueueEntry[]> {
+async function readFolder(folder: string): Promise<QueueFile[]> {
   const files = filesIn(folder);
   if (files.length > 0 && (await isOpenToOthers(folder))) {
     throw new Failure('bad-params', `${folder} holds your operations and is open to others.`, {
@@ -216,17 +220,15 @@ async function readFolder(folder: string): Promise<QueueEntry[]> {
 }
 
 /** Undefined when it was answered meanwhile, or is empty: being written, or lost in a power cut before anybody was told of it. */
-async function readEntry(folder: string, file: string): Promise<QueueEntry | undefined> {
+async function readEntry(folder: string, file: string): Promise<QueueFile | undefined> {
   const path = join(folder, file);
+  const operation = filePattern.exec(file)?.[1] ?? '';
+  const of: Omit<DamagedEntry, 'problem'> = { ...ownerIn(folder), file, path, operation };
   try {
     const text = await readFile(path, 'utf8');
-    if (text === '') return undefined;
-    const operation = JSON.parse(text) as KeptOperation; // This program wrote it, as a whole.
-    return { ...operation, file };
+    return text === '' ? undefined : parseEntry(text, of);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw new Failure('bad-params', `${path} is damaged.`, {
-      hint: `Run: rm '${path}', and give the operation again.`,
-    });
+    if (!(error instanceof Error && 'code' in error)) throw error;
+    return error.code === 'ENOENT' ? undefined : { ...of, problem: `It cannot be read (${error.code}).` };
   }
 }

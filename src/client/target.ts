@@ -10,7 +10,7 @@ import { ClientSession } from './call.ts';
 import type { KeptCertificate } from './certificate.ts';
 import { type Endpoint, fingerprintOf } from './connect.ts';
 import { type Context, ContextStore } from './context.ts';
-import type { QueueOwner } from './queue.ts';
+import type { QueueOwner } from './queue-entry.ts';
 
 /** Where and who, as options, environment or a caller's code say it. Files as paths. */
 export interface TargetOptions {

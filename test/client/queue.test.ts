@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createServer } from 'node:tls';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -50,8 +50,10 @@ async function start(answers: Record<string, () => Answer>, login: Readonly<Reco
   await writeFile(join(config, 'contexts.json'), JSON.stringify({ current: 'shop', contexts: { shop: context } }));
   const tokens = { accessToken: 'any', expiresAt: '2999-01-01T00:00:00Z', user: 'clerk1', ...login };
   await writeFile(join(state, 'shop.json'), JSON.stringify(tokens), { mode: 0o600 });
+  const spawn = (...words: readonly string[]) =>
+    execFile(process.execPath, [program, ...words], { env: { HOME: folder } });
   const run = async (...words: readonly string[]) => {
-    const child = execFile(process.execPath, [program, ...words], { env: { HOME: folder } });
+    const child = spawn(...words);
     const [stdout, stderr, [status]] = await Promise.all([
       child.stdout ? text(child.stdout) : '',
       child.stderr ? text(child.stderr) : '',
@@ -60,7 +62,18 @@ async function start(answers: Record<string, () => Answer>, login: Readonly<Reco
     return { status, stdout, stderr };
   };
   const list = async () => JSON.parse((await run('queue', '--json')).stdout).operations;
-  return { run, list, asked, queue: join(state, 'queue', 'shop clerk1') };
+  const away = () => new Promise((resolve) => server.close(resolve));
+  const back = () => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  return {
+    spawn,
+    away,
+    back,
+    run,
+    list,
+    asked,
+    queue: join(state, 'queue', 'shop clerk1'),
+    server: `127.0.0.1:${port}`,
+  };
 }
 
 const added = (item = 'Soap') => ({
@@ -154,6 +167,68 @@ test('a queue that others could have written is not sent', async () => {
   await mkdir(queue, { recursive: true, mode: 0o755 });
   await writeFile(join(queue, `000000000001-${operation}.json`), '{}');
   expect(await run('queue', 'send')).toMatchObject({ status: 1, stderr: expect.stringContaining('chmod 700') });
+  expect(asked).toEqual([]);
+});
+
+/** Writes a file of the queue: text as it is, or an operation that is queued but for what is said. */
+async function keep(queue: string, place: number, content: string | Readonly<Record<string, unknown>>) {
+  const id = `0192f0c1-7b5e-7000-8000-00000000000${place}`;
+  const queued = {
+    ...{ context: 'shop', user: 'clerk1', method: 'add', at: '2026-05-03T14:02:00Z' },
+    ...{ params: { item: 'Soap', quantity: place, operation: id }, isQueued: true, maySent: false },
+  };
+  const text = typeof content === 'string' ? content : JSON.stringify({ ...queued, ...content });
+  await mkdir(queue, { recursive: true, mode: 0o700 });
+  await writeFile(join(queue, `00000000000${place}-${id}.json`), text, { mode: 0o600 });
+  return id;
+}
+
+test('a damaged file, or one for a server that the context has left, is told of and stops no other', async () => {
+  const { run, list, asked, queue, server } = await start({
+    authenticate: ok,
+    whoami: whoami('clerk1'),
+    add: () => added(),
+  });
+  const torn = await keep(queue, 1, '{"context":"shop","ser');
+  const elsewhere = await keep(queue, 2, { server: 'old.example:7443' });
+  const good = await keep(queue, 3, { server });
+  const listed = await run('queue');
+  expect(listed.stdout).toMatch(
+    /0001 {2}damaged .*It is not JSON\.\n.*0002 {2}queued +add 2 Soap .*It is for old\.example:7443\.\n/,
+  );
+  expect(listed.stderr).toContain(`${torn}.json is damaged: not sent.`);
+  expect(listed.stderr).toContain('secure-inv login --context shop --server old.example:7443');
+
+  const sent = await run('queue', 'send', '--json');
+  expect(JSON.parse(sent.stdout)).toMatchObject({ sent: [{}], refused: [], waiting: 1, stuck: [torn, elsewhere] });
+  expect(sent).toMatchObject({ status: 5, stderr: expect.stringContaining('secure-inv queue drop 000000000001') });
+  expect(asked.filter((one) => one.startsWith('add'))).toEqual([`add ${good}`]);
+  expect(await run('queue', 'retry', elsewhere)).toMatchObject({ status: 5, stdout: '' });
+
+  expect(await run('queue', 'drop', torn, '--yes')).toMatchObject({ status: 0 });
+  expect(await list()).toMatchObject([{ operation: elsewhere, state: 'queued', problem: expect.any(String) }]);
+});
+
+test('nothing overtakes an operation that another shell is sending', async () => {
+  const { run, asked, queue, server } = await start({ authenticate: ok, whoami: whoami('clerk1'), add: () => added() });
+  const first = await keep(queue, 1, { server });
+  const sender = { host: hostname(), pid: process.pid, at: new Date().toISOString() };
+  const second = await keep(queue, 2, { server, maySent: true, sender });
+  await keep(queue, 3, { server });
+  const { status, stdout, stderr } = await run('queue', 'send');
+  expect(asked.filter((one) => one.startsWith('add'))).toEqual([`add ${first}`]);
+  expect({ status, stdout }).toEqual({ status: 7, stdout: 'Sent: 1. Refused and kept: 0. Waiting: 2.\n' });
+  expect(stderr).toContain(`Another shell is sending ${second} just now`);
+});
+
+test('what cannot be kept is said not to be, and is not sent', async () => {
+  const { run, asked, queue } = await start({ authenticate: ok, whoami: whoami('clerk1'), add: () => added() });
+  await writeFile(dirname(queue), 'no folder');
+  const { status, stdout, stderr } = await run('add', 'Soap', '1', '--queue');
+  expect({ status, stdout }).toEqual({ status: 7, stdout: '' });
+  expect(stderr).toMatch(
+    /^secure-inv: The operation is NOT kept, and was not sent: .* cannot be written: .*\nhint: .*\n$/,
+  );
   expect(asked).toEqual([]);
 });
 

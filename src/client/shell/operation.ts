@@ -1,8 +1,9 @@
 import type { Command } from '../../command/command.ts';
-import { Failure, failures } from '../../model/failure.ts';
+import { Failure } from '../../model/failure.ts';
 import { printable } from '../../model/printable.ts';
 import { withFileLockWithin } from '../file-lock.ts';
-import { OperationQueue, type QueueEntry } from '../queue.ts';
+import { OperationQueue } from '../queue.ts';
+import { type QueueEntry, wholeOf } from '../queue-entry.ts';
 import { callKept, type Outcome, sendQueue } from '../queue-sender.ts';
 import { findOwner } from '../target.ts';
 import { print } from './answer.ts';
@@ -10,7 +11,7 @@ import { withSession } from './session.ts';
 import { type Shell, say } from './shell.ts';
 
 /** Another shell that sends the same queue is waited for so long; then it is left to it. */
-export const queueLockMillisecondsMax = 15_000;
+const queueLockMillisecondsMax = 15_000;
 
 /** Parameters with the id under which a repeat counts once. */
 export type OperationParams = Record<string, unknown> & { readonly operation: string };
@@ -67,6 +68,16 @@ export async function sendUpTo(
   if (!isAnswered) await sayQueued(shell, queue, entry);
 }
 
+/** Sends, or decides about, what is kept, while nobody else does. Failures: `busy`. */
+export async function withQueueLock<T>(queue: OperationQueue, work: () => Promise<T>): Promise<T> {
+  let done: { readonly value: T } | undefined;
+  await withFileLockWithin(await queue.lockFile(), queueLockMillisecondsMax, async () => {
+    done = { value: await work() };
+  });
+  if (done) return done.value;
+  throw new Failure('busy', 'Another shell is sending this queue.', { hint: 'See in a moment: secure-inv queue' });
+}
+
 /** What people read of one that was sent along, beside the answer to theirs. */
 export function sayOutcome({ entry, refusal }: Outcome): void {
   const what = describeOperation(entry);
@@ -76,14 +87,14 @@ export function sayOutcome({ entry, refusal }: Outcome): void {
   process.stderr.write(`secure-inv: ${sentence}\n`);
 }
 
-/** A server that is away is what a queue is for; all else somebody has to see to. */
+/** A server that is away is what a queue is for; all else people are told. */
 function sayWhy({ code, message, details }: Failure): void {
-  if (code === 'unreachable' || failures[code].exit === 7) return;
+  if (code === 'unreachable' || code === 'going-away' || code === 'unconfirmed') return;
   process.stderr.write(`secure-inv: Not sent now: ${message}\n${details.hint ? `hint: ${details.hint}\n` : ''}`);
 }
 
 async function sayQueued(shell: Shell, queue: OperationQueue, entry: QueueEntry): Promise<void> {
-  const entries = await queue.list();
+  const entries = wholeOf(await queue.list());
   const { operation } = entry.params;
   const isKept = entries.some(({ file }) => file === entry.file);
   const waiting = entries.filter(({ refusal }) => !refusal).length;
@@ -104,19 +115,32 @@ export function shortId(operation: string): string {
   return operation.slice(-12);
 }
 
-/** An operation in the words that it was given in: `add 20 Soap at cellar`. */
+/** Of so many lines it is said what is in them: enough to know it by. */
+const describedLinesMax = 5;
+
+/** An operation in the words that it was given in: `add 20 Soap at cellar`, `add 20 Soap, 5 Towels`. */
 export function describeOperation({ method, params }: Pick<QueueEntry, 'method' | 'params'>): string {
-  const { operation: _, item, quantity, location, from, to, lines, ...rest } = params;
-  const placed = (word: string, place: unknown) => (place === undefined ? undefined : `${word} ${String(place)}`);
+  const { operation: _, lines, item, quantity, location, from, to, ...rest } = params;
+  const all: readonly unknown[] = Array.isArray(lines) ? lines : [{ item, quantity, location, from, to }];
+  const described = all.map(describeLine);
+  // Mostly all are at one place: then it is said once.
+  const [place, ...otherPlaces] = new Set(described.map(({ where }) => where));
+  const isOnePlace = otherPlaces.length === 0;
+  const shown = described
+    .slice(0, describedLinesMax)
+    .map(({ what, where }) => [what, isOnePlace ? '' : where].filter(Boolean).join(' '));
+  const others = all.length > shown.length ? `and ${all.length - shown.length} more` : '';
   const more = Object.entries(rest).map(([name, value]) => (value === true ? name : `${name} ${String(value)}`));
-  const words = [
-    method.replaceAll('.', ' '),
-    quantity,
-    item,
-    Array.isArray(lines) ? `${lines.length} lines` : undefined,
-    placed('at', location),
-    placed('from', from),
-    placed('to', to),
-  ];
-  return printable([words.filter((word) => word !== undefined).join(' '), ...more].join(', '));
+  const words = [method.replaceAll('.', ' '), shown.join(', '), others, isOnePlace ? place : ''];
+  return printable([words.filter(Boolean).join(' '), ...more].join(', '));
+}
+
+/** A line is whatever the file has in its place. */
+function describeLine(line: unknown): { readonly what: string; readonly where: string } {
+  const { item, quantity, location, from, to } = (line ?? {}) as Readonly<Record<string, unknown>>; // Of a number, none.
+  const placed = (word: string, place: unknown) => (place === undefined ? [] : [`${word} ${String(place)}`]);
+  return {
+    what: [quantity, item].filter((word) => word !== undefined).join(' '),
+    where: [...placed('at', location), ...placed('from', from), ...placed('to', to)].join(' '),
+  };
 }

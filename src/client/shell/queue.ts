@@ -1,13 +1,14 @@
 import type { Command as Words } from 'commander';
 import { findCommand } from '../../command/index.ts';
-import { formatMinute, leftOut, renderTable } from '../../command/table.ts';
 import { Failure } from '../../model/failure.ts';
-import { withFileLockWithin } from '../file-lock.ts';
-import { listQueues, OperationQueue, type QueueEntry, stateOf } from '../queue.ts';
+import { printable } from '../../model/printable.ts';
+import { listQueues, OperationQueue } from '../queue.ts';
+import { isDamaged, operationOf, type QueueFile, stateOf, wholeOf } from '../queue-entry.ts';
 import { type Outcome, sendQueue } from '../queue-sender.ts';
 import { findOwner } from '../target.ts';
-import { agrees, isInteractive, openScreen } from '../terminal.ts';
-import { describeOperation, queueLockMillisecondsMax, sayOutcome, sendUpTo, shortId } from './operation.ts';
+import { agrees, isInteractive } from '../terminal.ts';
+import { describeOperation, sayOutcome, sendUpTo, shortId, withQueueLock } from './operation.ts';
+import { list, type Problem, problemsOf, stuckIn } from './queue-list.ts';
 import { withSession } from './session.ts';
 import { assertNoWords, examplesText, type Shell, say, subcommand } from './shell.ts';
 
@@ -40,48 +41,6 @@ export function addQueue(shell: Shell): void {
     });
 }
 
-async function list(shell: Shell, all: boolean): Promise<void> {
-  const options = shell.options();
-  const entries = all
-    ? await listQueues(options.stateFolder)
-    : await new OperationQueue(options.stateFolder, await findOwner(options)).list();
-  const operations = entries.map(show);
-  if (entries.length === 0) return say(shell, 'Nothing waits to be sent.', { operations });
-  const screen = openScreen();
-  const headings = ['OPERATION', 'STATE', 'WHAT', 'SINCE', ...(all ? ['CONTEXT', 'USER'] : []), 'WHY'];
-  const columns = headings.map((heading) => ({
-    heading,
-    whole: heading === 'OPERATION' || heading === 'STATE',
-    ...leftOut(heading, 'SINCE', 'WHY', 'CONTEXT', 'USER'),
-  }));
-  const rows = entries.map((entry) => [
-    entry.params.operation,
-    stateOf(entry),
-    describeOperation(entry),
-    formatMinute(entry.at, screen),
-    ...(all ? [entry.context, entry.user] : []),
-    entry.refusal?.message ?? '',
-  ]);
-  say(shell, renderTable(columns, rows, screen), { operations });
-}
-
-/** An entry as `--json` shows it. */
-function show(entry: QueueEntry): Record<string, unknown> {
-  const { method, params, at, context, server, user, refusal } = entry;
-  const state = stateOf(entry);
-  return {
-    operation: params.operation,
-    state,
-    method,
-    params,
-    at,
-    context,
-    server,
-    user,
-    ...(refusal ? { refusal } : {}),
-  };
-}
-
 async function send(shell: Shell): Promise<void> {
   const options = shell.options();
   const queue = new OperationQueue(options.stateFolder, await findOwner(options));
@@ -90,25 +49,38 @@ async function send(shell: Shell): Promise<void> {
   if ((await queue.list()).length > 0) {
     stopped = await sendAll(shell, queue, outcomes).catch((error: unknown) => error);
   }
-  const waiting = (await queue.list()).filter(({ refusal }) => !refusal).length;
+  const left = await queue.list();
+  const waiting = wholeOf(left).filter(({ refusal }) => !refusal).length;
   const refused = outcomes.flatMap(({ entry, refusal }) =>
     refusal ? { operation: entry.params.operation, code: refusal.code, message: refusal.message } : [],
   );
   const sent = outcomes.flatMap(({ result }) => result ?? []);
+  const servers = new Map([[queue.owner.context, queue.owner.server]]);
+  const stuck = stuckIn(left, servers);
   const sentence =
     outcomes.length === 0 && waiting === 0
       ? 'Nothing waits to be sent.'
       : `Sent: ${sent.length}. Refused and kept: ${refused.length}. Waiting: ${waiting}.`;
-  say(shell, sentence, { sent, refused, waiting });
+  say(shell, sentence, { sent, refused, waiting, ...(stuck.length > 0 ? { stuck: stuck.map(operationOf) } : {}) });
   if (stopped) throw stopped;
-  if (refused.length > 0) {
-    const [{ operation } = { operation: '' }, ...others] = refused;
-    const id = others.length === 0 ? shortId(operation) : 'ID';
-    const which = refused.length === 1 ? '1 operation was' : `${refused.length} operations were`;
-    throw new Failure('conflict', `${which} refused and kept.`, {
-      hint: `See: secure-inv queue. Then: secure-inv queue retry ${id}, or: secure-inv queue drop ${id}`,
-    });
-  }
+  const problems = [...refusedProblem(refused.map(({ operation }) => operation)), ...problemsOf(stuck, servers)];
+  if (problems.length === 0) return;
+  throw new Failure('conflict', problems.map(({ message }) => message).join(' '), {
+    hint: ['See: secure-inv queue.', ...problems.map(({ hint }) => hint)].join(' '),
+  });
+}
+
+function refusedProblem(operations: readonly string[]): readonly Problem[] {
+  const [operation, ...others] = operations;
+  if (operation === undefined) return [];
+  const id = others.length === 0 ? shortId(operation) : 'ID';
+  const which = others.length === 0 ? '1 operation was' : `${operations.length} operations were`;
+  return [
+    {
+      message: `${which} refused and kept.`,
+      hint: `Then: secure-inv queue retry ${id}, or: secure-inv queue drop ${id}`,
+    },
+  ];
 }
 
 async function sendAll(shell: Shell, queue: OperationQueue, outcomes: Outcome[]): Promise<void> {
@@ -132,6 +104,10 @@ async function retry(shell: Shell, id: string): Promise<void> {
   const options = shell.options();
   const queue = new OperationQueue(options.stateFolder, await findOwner(options));
   const entry = one(await queue.list(), id);
+  const [problem] = problemsOf([entry], new Map([[queue.owner.context, queue.owner.server]]));
+  if (problem || isDamaged(entry)) {
+    throw new Failure('conflict', problem?.message ?? 'It is damaged.', { hint: problem?.hint });
+  }
   const command = findCommand(entry.method);
   if (!command) throw new Failure('unknown-command', `This program knows no "${entry.method}".`);
   await withQueueLock(queue, () => queue.add(entry));
@@ -141,9 +117,10 @@ async function retry(shell: Shell, id: string): Promise<void> {
 async function drop(shell: Shell, id: string, isAgreed: boolean): Promise<void> {
   const { stateFolder } = shell.options();
   const entry = one(await listQueues(stateFolder), id);
-  const what = describeOperation(entry);
+  const what = isDamaged(entry) ? `the damaged file ${printable(entry.path)}` : describeOperation(entry);
   if (!isAgreed) await agree(entry, what);
-  const queue = new OperationQueue(stateFolder, entry);
+  // Whose server a damaged one was for nobody knows; to drop it, none is asked.
+  const queue = new OperationQueue(stateFolder, { server: '', ...entry });
   await withQueueLock(queue, async () => {
     const now = await queue.read(entry);
     if (!now) throw new Failure('not-found', 'It has been answered meanwhile.', { hint: 'See: secure-inv history' });
@@ -152,34 +129,25 @@ async function drop(shell: Shell, id: string, isAgreed: boolean): Promise<void> 
     }
     await queue.drop(now);
   });
-  say(shell, `Dropped: ${what}.`, { operation: entry.params.operation });
+  say(shell, `Dropped: ${what}.`, { operation: operationOf(entry) });
 }
 
-async function agree(entry: QueueEntry, what: string): Promise<void> {
+async function agree(entry: QueueFile, what: string): Promise<void> {
   if (!isInteractive()) {
     throw new Failure('bad-params', 'Nobody is here to be asked whether to forget it.', { hint: 'Add --yes.' });
   }
-  const doubt = entry.maySent ? ' It may have been counted: secure-inv history tells.' : '';
-  if (!(await agrees(`Forget "${what}" of ${entry.user} at ${entry.server}?${doubt}`)))
-    throw new Failure('bad-params', 'It is kept.');
+  const doubt = isDamaged(entry) || entry.maySent ? ' It may have been counted: secure-inv history tells.' : '';
+  const whose = isDamaged(entry) ? entry.user : `${entry.user} at ${entry.server}`;
+  if (!(await agrees(`Forget "${what}" of ${whose}?${doubt}`))) throw new Failure('bad-params', 'It is kept.');
 }
 
-function one(entries: readonly QueueEntry[], id: string): QueueEntry {
+function one(entries: readonly QueueFile[], id: string): QueueFile {
   const part = id.toLowerCase();
-  const fitting = entries.filter(({ params: { operation } }) => operation.startsWith(part) || operation.endsWith(part));
+  const fitting = entries.filter((entry) => operationOf(entry).startsWith(part) || operationOf(entry).endsWith(part));
   const [entry] = fitting;
   if (entry && fitting.length === 1) return entry;
   const message = entry
     ? `${fitting.length} operations have an id like "${id}".`
     : `No operation "${id}" is kept here.`;
   throw new Failure('not-found', message, { hint: 'See: secure-inv queue list --all' });
-}
-
-async function withQueueLock<T>(queue: OperationQueue, work: () => Promise<T>): Promise<T> {
-  let done: { readonly value: T } | undefined;
-  await withFileLockWithin(await queue.lockFile(), queueLockMillisecondsMax, async () => {
-    done = { value: await work() };
-  });
-  if (done) return done.value;
-  throw new Failure('busy', 'Another shell is sending this queue.', { hint: 'See in a moment: secure-inv queue' });
 }

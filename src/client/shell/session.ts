@@ -5,7 +5,8 @@ import { printable } from '../../model/printable.ts';
 import type { ClientSession } from '../call.ts';
 import { daysUntil, type KeptCertificate, readFacts, renewWhenDue } from '../certificate.ts';
 import type { Endpoint } from '../connect.ts';
-import { OperationQueue, type QueueOwner, stateOf } from '../queue.ts';
+import { OperationQueue } from '../queue.ts';
+import { type QueueOwner, stateOf } from '../queue-entry.ts';
 import { openSession } from '../target.ts';
 import type { Shell, ShellOptions } from './shell.ts';
 
@@ -54,7 +55,7 @@ async function remindOfQueue(owner: QueueOwner, { json, stateFolder }: ShellOpti
   if (json) return;
   try {
     const states = (await new OperationQueue(stateFolder, owner).list()).map((entry) => stateOf(entry));
-    const counts = (['queued', 'unconfirmed', 'refused'] as const).flatMap((state) => {
+    const counts = (['queued', 'unconfirmed', 'refused', 'damaged'] as const).flatMap((state) => {
       const count = states.filter((one) => one === state).length;
       return count > 0 ? `${count} ${state}` : [];
     });

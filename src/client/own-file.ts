@@ -1,0 +1,21 @@
+import { Failure } from '../model/failure.ts';
+
+/** What a system's error says to people. */
+const reasons: Readonly<Record<string, string>> = {
+  ENOSPC: 'the disk is full',
+  EDQUOT: 'your share of the disk is used up',
+  EFBIG: 'files may not be that large here',
+  EROFS: 'the file system is read-only',
+  EACCES: 'you have no right to',
+  EPERM: 'you have no right to',
+  ENOTDIR: 'what should be a folder there is none',
+};
+
+/** The refusal of an error of the system's about a file of this account's; what is something else stays what it is. */
+export function aboutOwnFile(path: string, cannot: 'read' | 'written', error: unknown): unknown {
+  if (error instanceof Failure || !(error instanceof Error && 'code' in error)) return error;
+  const why = reasons[String(error.code)] ?? String(error.code);
+  return new Failure('storage', `${path} cannot be ${cannot}: ${why}.`, {
+    hint: 'See to that disk or folder, and give the command again.',
+  });
+}
