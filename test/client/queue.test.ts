@@ -221,6 +221,38 @@ test('nothing overtakes an operation that another shell is sending', async () =>
   expect(stderr).toContain(`Another shell is sending ${second} just now`);
 });
 
+test('the menu keeps what is added or taken while the server is away, and sends it before it asks anything else', async () => {
+  const stock = { item: 'Soap', quantity: 5, unit: 'pcs', precision: 0, locations: [] };
+  const answers = { authenticate: ok, whoami: whoami('clerk1'), view: () => ({ items: [stock], seq: 1 }) };
+  const { spawn, away, back, asked, list } = await start({ ...answers, add: () => added(), take: () => added() });
+  await away();
+  const menu = spawn('menu');
+  let said = '';
+  menu.stdout?.setEncoding('utf8').on('data', (text) => (said += text));
+  /** Types it when it is asked for, and waits for what is said. */
+  const type = async (line: string, answer: string | RegExp) => {
+    said = '';
+    menu.stdin?.write(`${line}\n`);
+    await expect.poll(() => said, { timeout: 5000 }).toMatch(answer);
+  };
+  await expect.poll(() => said, { timeout: 10_000 }).toMatch(/is not there: .* What you add or take is kept/);
+  await type('2', /is not there: .*\n\n1\. Add/);
+  await type('1', 'item name: ');
+  await type('Soap', 'quantity: ');
+  await type('3', /Kept, and sent as soon as it can be: add 3 Soap\.\n/);
+  await type('4006381333931', /4006381333931 was not looked up\.\nEnter quantity/);
+  await type('-2', /Kept, .*: take 2 4006381333931\.\n/);
+  expect(await list()).toMatchObject([{ state: 'queued' }, { state: 'queued' }]);
+
+  await back();
+  await type('S1', /Soap: 5 pcs in stock\.\nEnter quantity/);
+  expect(asked.map((one) => one.split(' ')[0])).toEqual(['authenticate', 'whoami', 'add', 'take', 'view']);
+  await type('', 'Enter your choice: ');
+  menu.stdin?.write('3\n');
+  expect(await once(menu, 'close')).toEqual([0, null]);
+  expect(await list()).toEqual([]);
+});
+
 test('what cannot be kept is said not to be, and is not sent', async () => {
   const { run, asked, queue } = await start({ authenticate: ok, whoami: whoami('clerk1'), add: () => added() });
   await writeFile(dirname(queue), 'no folder');

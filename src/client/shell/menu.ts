@@ -1,17 +1,14 @@
 import { v7 } from 'uuid';
-import type * as v from 'valibot';
 import { add } from '../../command/add.ts';
 import { checkParams } from '../../command/check.ts';
 import type { Command } from '../../command/command.ts';
 import { take } from '../../command/take.ts';
-import { view } from '../../command/view.ts';
-import { whoami } from '../../command/whoami.ts';
 import { Failure, failures } from '../../model/failure.ts';
 import { parseName } from '../../model/name.ts';
 import { OperationQueue } from '../queue.ts';
-import { callKept } from '../queue-sender.ts';
 import { InputEnd, openLineReader } from '../terminal.ts';
-import { print } from './answer.ts';
+import { isPassing } from '../watch.ts';
+import { Desk, isAway } from './desk.ts';
 import type { OperationParams } from './operation.ts';
 import { parseNumber } from './pairs.ts';
 import { withSession } from './session.ts';
@@ -19,7 +16,7 @@ import { examplesText, type Shell, subcommand } from './shell.ts';
 
 const choices = '\n1. Add Item to Inventory\n2. View Inventory\n3. Exit\n';
 
-/** What a scanner types and nobody answers a choice with: a number of 6 digits or more, or a SKU such as AB-1234. */
+/** What can only be scanned: a number of 6 digits or more, or a SKU such as AB-1234. Whether anything else is a code, the server knows. */
 const codePattern = /^(\d{6,}|(?=.*\d)[A-Za-z0-9][A-Za-z0-9._/-]{5,})$/;
 /** So many pieces are not counted by hand, and a scanner fires at the wrong prompt, too. */
 const barcodePattern = /^\d{6,}$/;
@@ -31,73 +28,75 @@ export function addMenu(shell: Shell): void {
     .action(async () => {
       await withSession(shell, async (session, endpoint, owner) => {
         const reader = openLineReader();
-        const queue = owner && new OperationQueue(shell.options().stateFolder, owner);
-        const desk: Desk = {
-          ask: (prompt) => reader.ask(prompt),
-          async showAll() {
-            print(view, await session.call(view, {}), false, endpoint);
-          },
-          async look(item) {
-            const { items } = await session.call(view, { items: [item] });
-            return items[0];
-          },
-          async change(command, params) {
-            print(command, await callKept(session, queue, command, params), false, endpoint);
-          },
-        };
+        const desk = new Desk(session, endpoint, owner && new OperationQueue(shell.options().stateFolder, owner));
+        const ask = (prompt: string) => reader.ask(prompt);
         try {
-          await session.call(whoami, {}); // Who is not logged in learns it before typing anything.
-          await loop(desk);
+          await greet(desk);
+          await loop(desk, ask);
         } catch (error) {
           if (!(error instanceof InputEnd)) throw error;
         } finally {
           reader.close();
+          await sayWaiting(desk);
         }
       });
     });
 }
 
-/** Whom the menu asks, and what it can do for them. */
-interface Desk {
-  ask(prompt: string): Promise<string>;
-  showAll(): Promise<void>;
-  look(item: string): Promise<v.InferOutput<typeof view.result>['items'][number] | undefined>;
-  change(command: Command, params: OperationParams): Promise<void>;
+type Ask = (prompt: string) => Promise<string>;
+
+/** Who is not logged in learns it before typing anything. */
+async function greet(desk: Desk): Promise<void> {
+  try {
+    await desk.greet();
+  } catch (error) {
+    if (!isAway(error)) throw error;
+    const next = desk.keeps ? 'What you add or take is kept, and sent when it is back.' : 'Try again when it is back.';
+    process.stdout.write(`${error.message} ${next}\n`);
+  }
 }
 
-async function loop(desk: Desk): Promise<void> {
+async function sayWaiting(desk: Desk): Promise<void> {
+  const waiting = await desk.waiting();
+  if (waiting === 0) return;
+  const what = waiting === 1 ? '1 change waits' : `${waiting} changes wait`;
+  process.stderr.write(`secure-inv: ${what} for the server. When it is back: secure-inv queue send\n`);
+}
+
+async function loop(desk: Desk, ask: Ask): Promise<void> {
   for (;;) {
     process.stdout.write(choices);
-    const choice = (await desk.ask('Enter your choice: ')).trim();
+    const choice = (await ask('Enter your choice: ')).trim();
     if (choice === '3') return;
     try {
-      if (choice === '1') await addItem(desk);
+      if (choice === '1') await addItem(desk, ask);
       else if (choice === '2') await desk.showAll();
-      else if (codePattern.test(choice)) await changeScanned(desk, choice);
-      else process.stdout.write('Invalid choice. Try again.\n');
+      else await changeScanned(desk, ask, choice);
     } catch (error) {
-      // What another try can mend is said here; without a login or a server there is no going on.
-      if (!(error instanceof Failure) || ![1, 4, 5].includes(failures[error.code].exit)) throw error;
-      process.stdout.write(`${error.message}\n`);
+      // What another try can mend is said here; without a login there is no going on.
+      if (!(error instanceof Failure) || !(isPassing(error) || [1, 4, 5].includes(failures[error.code].exit)))
+        throw error;
+      const { code, message, details } = error;
+      process.stdout.write(`${message}${code === 'unconfirmed' && details.hint ? ` ${details.hint}` : ''}\n`);
     }
   }
 }
 
-async function addItem(desk: Desk): Promise<void> {
-  const item = parseName(await desk.ask('Enter item name: ')); // A bad name is told before the quantity is asked.
+async function addItem(desk: Desk, ask: Ask): Promise<void> {
+  const item = parseName(await ask('Enter item name: ')); // A bad name is told before the quantity is asked.
   const operation = v7();
-  await untilGood(desk, 'Enter quantity: ', (answer) => {
+  await untilGood(ask, 'Enter quantity: ', (answer) => {
     return desk.change(add, checked(add, { item, quantity: parseQuantity(answer), operation }));
   });
 }
 
-/** What is scanned is looked up first, so that a code nobody knows costs no quantity. */
-async function changeScanned(desk: Desk, code: string): Promise<void> {
-  const found = await desk.look(code);
-  if (!found) return;
-  process.stdout.write(`${found.item}: ${found.quantity} ${found.unit} in stock.\n`);
+/** What is scanned is looked up first, so that a code nobody knows costs no quantity. While the server is away it is taken as it is. */
+async function changeScanned(desk: Desk, ask: Ask, code: string): Promise<void> {
+  const found = await look(desk, code);
+  if (!found) return void process.stdout.write('Invalid choice. Try again.\n');
+  process.stdout.write(`${found.about}\n`);
   const operation = v7();
-  await untilGood(desk, 'Enter quantity (3 adds, -3 takes, nothing leaves it): ', async (answer) => {
+  await untilGood(ask, 'Enter quantity (3 adds, -3 takes, nothing leaves it): ', async (answer) => {
     if (answer === '') return;
     const isTaken = answer.startsWith('-');
     const command = isTaken ? take : add;
@@ -106,9 +105,25 @@ async function changeScanned(desk: Desk, code: string): Promise<void> {
   });
 }
 
-async function untilGood(desk: Desk, prompt: string, act: (answer: string) => Promise<void>): Promise<void> {
+/** The item of a name or code, and what to say of it; undefined for what is neither. Failures: `not-found` for a code. */
+async function look(desk: Desk, code: string): Promise<{ readonly item: string; readonly about: string } | undefined> {
+  if (code === '') return undefined;
+  const isCode = codePattern.test(code);
+  try {
+    const found = await desk.look(code);
+    return { item: found.item, about: `${found.item}: ${found.quantity} ${found.unit} in stock.` };
+  } catch (error) {
+    // What does not look like a code may be one that an item has, and else was a slip of the hand.
+    if (!isCode && error instanceof Failure && (error.code === 'not-found' || error.code === 'bad-params'))
+      return undefined;
+    if (!isCode || !desk.keeps || !isAway(error)) throw error;
+    return { item: parseName(code), about: `${error.message} ${code} was not looked up.` };
+  }
+}
+
+async function untilGood(ask: Ask, prompt: string, act: (answer: string) => Promise<void>): Promise<void> {
   for (;;) {
-    const answer = (await desk.ask(prompt)).trim();
+    const answer = (await ask(prompt)).trim();
     try {
       return await act(answer);
     } catch (error) {

@@ -1,0 +1,102 @@
+import type * as v from 'valibot';
+import type { Command } from '../../command/command.ts';
+import { view } from '../../command/view.ts';
+import { whoami } from '../../command/whoami.ts';
+import { Failure } from '../../model/failure.ts';
+import type { ClientSession } from '../call.ts';
+import type { Endpoint } from '../connect.ts';
+import type { OperationQueue } from '../queue.ts';
+import { wholeOf } from '../queue-entry.ts';
+import { callKept, sendQueue } from '../queue-sender.ts';
+import { isPassing } from '../watch.ts';
+import { print } from './answer.ts';
+import { describeOperation, type OperationParams, sayOutcome, withQueueLock } from './operation.ts';
+
+type Stock = v.InferOutput<typeof view.result>['items'][number];
+
+/** A server that took so long to be found away is not asked again for so many times as long: people go on working. */
+const restTimes = 3;
+
+/**
+ * What the menu does with the server, and without it: changes are kept while it is away, and sent before what is asked next.
+ * Without a `queue`, which belongs to a saved login, they are refused then.
+ */
+export class Desk {
+  readonly #session: ClientSession;
+  readonly #endpoint: Endpoint;
+  readonly #queue: OperationQueue | undefined;
+  #away: { readonly failure: Failure; readonly until: number } | undefined;
+
+  constructor(session: ClientSession, endpoint: Endpoint, queue: OperationQueue | undefined) {
+    this.#session = session;
+    this.#endpoint = endpoint;
+    this.#queue = queue;
+  }
+
+  /** Whether a change can wait for the server. */
+  get keeps(): boolean {
+    return this.#queue !== undefined;
+  }
+
+  /** Failures: those of a login that is none; a server that is away. */
+  async greet(): Promise<void> {
+    await this.#ask(() => this.#session.call(whoami, {}));
+  }
+
+  async showAll(): Promise<void> {
+    print(view, await this.#ask(() => this.#session.call(view, {})), false, this.#endpoint);
+  }
+
+  /** The item of this name or code. Failures: `not-found`; `conflict` when it is archived. */
+  async look(item: string): Promise<Stock> {
+    const { items } = await this.#ask(() => this.#session.call(view, { items: [item] }));
+    const [found] = items;
+    if (found) return found;
+    throw new Failure('conflict', `${item} is archived. To bring it back: secure-inv item restore`);
+  }
+
+  /** Does it, or keeps it behind what is kept already, and says which. */
+  async change(command: Command, params: OperationParams): Promise<void> {
+    try {
+      const result = await this.#ask(() => callKept(this.#session, this.#queue, command, params));
+      print(command, result, false, this.#endpoint);
+    } catch (error) {
+      if (!this.#queue || !isAway(error)) throw error;
+      const entry = await this.#queue.add({ method: command.name, params });
+      process.stdout.write(`${error.message} Kept, and sent as soon as it can be: ${describeOperation(entry)}.\n`);
+    }
+  }
+
+  /** How many changes wait for the server. */
+  async waiting(): Promise<number> {
+    if (!this.#queue) return 0;
+    const { server } = this.#queue.owner;
+    const entries = wholeOf(await this.#queue.list());
+    return entries.filter((entry) => entry.isQueued && !entry.refusal && entry.server === server).length;
+  }
+
+  async #ask<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#away && performance.now() < this.#away.until) throw this.#away.failure;
+    const startedAt = performance.now();
+    try {
+      await this.#sendWaiting();
+      return await work();
+    } catch (error) {
+      const now = performance.now();
+      if (isAway(error)) this.#away = { failure: error, until: now + restTimes * (now - startedAt) };
+      throw error;
+    }
+  }
+
+  async #sendWaiting(): Promise<void> {
+    const queue = this.#queue;
+    if (!queue || (await this.waiting()) === 0) return;
+    await this.#session.protection(); // While it is away no lock is taken.
+    await withQueueLock(queue, () => sendQueue(this.#session, queue, ({ isQueued }) => isQueued, sayOutcome));
+  }
+}
+
+/** Nothing was counted, and some other time it can be. */
+export function isAway(error: unknown): error is Failure {
+  return error instanceof Failure && isPassing(error) && error.code !== 'unconfirmed';
+}
