@@ -31,6 +31,18 @@ test('bash completes commands, the commands below a group, and options', () => {
   expect(complete('frobnicate', 'vi')).toEqual(['view']);
 });
 
+test('bash goes past the values of options, and completes those that are known', () => {
+  expect(complete('--context', 'home', 'item', 're')).toEqual(['rename', 'restore']);
+  expect(complete('user', 'add', '--role', 'clerk', 'clerk1', '--ro')).toEqual(['--role']);
+  expect(complete('user', 'add', 'clerk1', '--role', 'vi')).toEqual(['viewer']);
+  expect(complete('user', 'add', '--role', '=', 'cl')).toEqual(['clerk']);
+  expect(complete('export', '--format', 'j')).toEqual(['json', 'jsonl']);
+  expect(complete('add', 'Soap', '5', '--note', '')).toEqual([]);
+  expect(complete('add', 'Soap', '5', '--js')).toEqual(['--json']);
+  expect(complete('import', 'pack')).toEqual(['package.json']);
+  expect(complete('--ca', 'pack')).toEqual(['package.json']);
+});
+
 /** The script for a shell. */
 function script(shell: string): string {
   const { folder: cwd, environment } = clone();
@@ -50,6 +62,13 @@ function complaint(shell: string): string | undefined {
   return error ? undefined : `${status} ${stderr}`;
 }
 
+/** The lines that a program prints in the clone's folder. */
+function answer(program: string, words: readonly string[]): string[] {
+  const { folder: cwd, environment } = clone();
+  const text = execFileSync(program, words, { cwd, env: environment('typist'), encoding: 'utf8' });
+  return text.split('\n').filter((line) => line !== '');
+}
+
 /** Every quote that a POSIX shell would open is closed. */
 function isBalanced(text: string, escaped: RegExp): boolean {
   return text.split('\n').every((line) => (line.replace(escaped, '').split("'").length - 1) % 2 === 0);
@@ -64,12 +83,43 @@ test('zsh is offered the same commands, with their meaning', () => {
   expect(isBalanced(text, /'\\''/g)).toBe(true);
 });
 
+test('zsh goes past the values of options, and completes those that are known', () => {
+  const run = `compdef() { }; compset() { words[CURRENT]=\${words[CURRENT]#*=} }; _files() { print files }
+    _describe() { [[ $3 != -* ]] && print -l -- \${\${(@P)4}%%:*} }
+    source completion.zsh; words=(secure-inv "$@"); CURRENT=$#words; _secure-inv`;
+  const offered = (...words: readonly string[]) => answer('zsh', ['-fc', run, 'zsh', ...words]);
+  if (complaint('zsh') === undefined) return;
+  expect(offered('--context', 'home', 'item', '')).toEqual(expect.arrayContaining(['add', 'restore', 'rename']));
+  expect(offered('user', 'add', '--role', 'clerk', '')).toContain('--role');
+  expect(offered('user', 'add', 'clerk1', '--role', '')).toContain('viewer');
+  expect(offered('user', 'add', '--role=')).toContain('viewer');
+  expect(offered('add', 'Soap', '5', '--note', '')).toEqual([]);
+  expect(offered('import', '')).toEqual(expect.arrayContaining(['files', 'status']));
+  expect(offered('--ca', '')).toEqual(['files']);
+});
+
 test('fish is offered the same commands, with their meaning', () => {
   const text = script('fish');
   expect(complaint('fish') ?? '0 ').toBe('0 ');
   expect(text).toContain(
     `complete -c secure-inv -n '__secure_inv_at ""' -f -a 'take' -d 'Take a quantity of an item out of the inventory.'\n`,
   );
-  expect(text).toContain(`complete -c secure-inv -n '__secure_inv_at "user add"' -l role -d 'what the user may do`);
+  const role = `complete -c secure-inv -n '__secure_inv_at "user add"' -l role -x -a 'viewer `;
+  expect(text.split('\n').find((line) => line.startsWith(role))).toContain(" -d 'what the user may do: ");
   expect(isBalanced(text, /\\'/g)).toBe(true);
+});
+
+test('fish goes past the values of options, and completes those that are known', () => {
+  if (complaint('fish') === undefined) return;
+  const offered = (line: string) => {
+    const lines = answer('fish', ['--no-config', '-c', 'source completion.fish; complete -C "$argv[1]"', line]);
+    return lines.map((one) => one.split('\t')[0]);
+  };
+  expect(offered('secure-inv --context home item ')).toEqual(expect.arrayContaining(['add', 'restore', 'rename']));
+  expect(offered('secure-inv user add clerk1 --role ')).toEqual(expect.arrayContaining(['viewer', 'clerk']));
+  expect(offered('secure-inv user add --role=vi')).toEqual(['--role=viewer']);
+  expect(offered('secure-inv add Soap 5 --note ')).toEqual([]);
+  expect(offered('secure-inv add Soap 5 --js')).toEqual(['--json']);
+  expect(offered('secure-inv import pack')).toEqual(['package.json']);
+  expect(offered('secure-inv --ca pack')).toEqual(['package.json']);
 });

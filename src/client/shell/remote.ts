@@ -84,7 +84,15 @@ interface Field {
   readonly required: boolean;
   /** It can be taken away by null: `--no-sku` for `--sku SKU`. */
   readonly isNullable: boolean;
+  /** All that it may be; undefined: more than can be listed. */
+  readonly choices: readonly string[] | undefined;
   readonly description: string;
+}
+
+/** What may be given to an option of a command, when its schema lists that. */
+export function choicesOf(command: Command, flag: string): readonly string[] | undefined {
+  const { options = {} } = command.shell ?? {};
+  return [...fieldsOf(command)].find(([name]) => `--${options[name] ?? name}` === flag)?.[1].choices;
 }
 
 function fieldsOf({ params }: Command): ReadonlyMap<string, Field> {
@@ -96,6 +104,7 @@ function fieldsOf({ params }: Command): ReadonlyMap<string, Field> {
       kind: inner.type,
       required: schema === given,
       isNullable: given !== inner,
+      choices: inner.type === 'picklist' && 'options' in inner ? (inner.options as readonly string[]) : undefined, // All ours are of words.
       description: v.getDescription(inner) ?? '',
     });
   }
