@@ -17,8 +17,31 @@ test('a chart shows the level over time, the greatest at the top', () => {
     `  │${'█'.repeat(39)}`,
     `0 │${'█'.repeat(40)}`.replace('0 │', '  │'),
     `0 └${'─'.repeat(40)}`,
-    `   2026-05-03 14:00${' '.repeat(8)}2026-05-03 14:40`,
+    `   2026-05-03 14:00${' '.repeat(4)}2026-05-03 14:40 UTC`,
   ]);
+});
+
+test('no peak and no gap between two columns is lost', () => {
+  const levels = [
+    { at: at(0), level: 2 },
+    // Within one column each: up and down again, down and up again.
+    { at: new Date(Date.parse(at(10)) + 1000).toISOString(), level: 8 },
+    { at: new Date(Date.parse(at(10)) + 2000).toISOString(), level: 2 },
+    { at: new Date(Date.parse(at(20)) + 1000).toISOString(), level: 0 },
+    { at: new Date(Date.parse(at(20)) + 2000).toISOString(), level: 2 },
+    { at: at(40), level: 4 },
+  ];
+  const solid = '█'.repeat(10);
+  expect(renderChart(levels, screen).split('\n')).toEqual([
+    `8 │${' '.repeat(10)}░`,
+    `  │${' '.repeat(10)}░`,
+    `  │${' '.repeat(10)}░${' '.repeat(28)}█`,
+    `  │${solid}█${'█'.repeat(9)}░${'█'.repeat(19)}`,
+    `0 └${'─'.repeat(40)}`,
+    `   2026-05-03 14:00${' '.repeat(4)}2026-05-03 14:40 UTC`,
+    '   ░ least to most',
+  ]);
+  expect(renderChart(levels, { ...screen, isUnicode: false }).split('\n')[0]).toBe(`8 |${' '.repeat(10)}|`);
 });
 
 test('where there is no UTF-8 it is plain ASCII, and nothing is wider than the terminal', () => {

@@ -52,7 +52,9 @@ test('watch prints a line for each movement, for people and for programs, and Ct
   await add(writer, 200);
   await writer.ask('take', { item: 'Soap', quantity: 5, note: 'torn', operation: randomUUID() });
   const [person, machine] = [watch(server.port, ['--after', '0']), watch(server.port, ['--after', '1', '--json'])];
-  expect(await person.next()).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}#1 {2}\+200 Soap at main by admin → 200$/);
+  expect(await person.next()).toMatch(
+    /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC {2}#1 {2}\+200 Soap at main by admin → 200$/,
+  );
   expect(await person.next()).toMatch(/#2 {2}-5 Soap at main by admin → 195 \(torn\)$/);
   expect(JSON.parse(await machine.next())).toMatchObject({ seq: 2, kind: 'take', item: 'Soap', delta: -5 });
   await add(writer, 1);

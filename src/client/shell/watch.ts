@@ -24,7 +24,7 @@ export function addWatch(shell: Shell): void {
 }
 
 function sentence({ seq, at, kind, item, location, delta, balance, user, note, low, change: edit }: WatchedMovement) {
-  const time = at.slice(0, 19).replace('T', ' ');
+  const time = `${at.slice(0, 19).replace('T', ' ')} UTC`;
   if (edit)
     return `${time}  #${seq}  ${item} edited by ${user}: ${renderChange(edit)}${note === undefined ? '' : ` (${note})`}`;
   // The sign says which of the two it is.
