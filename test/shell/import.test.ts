@@ -40,6 +40,19 @@ test('on a terminal a bar shows how far a long import is, and nothing of it is l
   const items = await itemsOf(client);
   expect(items).toHaveLength(100);
   expect(items).toEqual(expect.arrayContaining([expect.objectContaining({ item: 'Item 99', quantity: rows / 100 })]));
+
+  // Ctrl-C leaves nothing of it either, and people read how things stand.
+  await write(
+    'other.csv',
+    Array.from({ length: rows }, (_, row) => `Item ${row % 100},2,`),
+  );
+  const stopped = new Terminal(process.execPath, [...words, 'other.csv'], at);
+  await stopped.shows(/[█░]{30} \d+ % [\d,]+ of 10,000 rows sent/);
+  stopped.press('c');
+  expect(await stopped.ended).toBe(130);
+  const last = stopped.output.split('\r\u001b[K').at(-1);
+  expect(last).toMatch(/^Nothing was imported: [\d,]+ of 10,000 rows had been sent\.\r\n$/);
+  expect(await itemsOf(client)).toEqual(items);
 }, 60_000);
 
 test('those who import at once do so one after the other, and each row is counted', async () => {

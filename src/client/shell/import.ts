@@ -55,7 +55,7 @@ async function importFile(
   for (const row of rows()) check.look(row);
   if (check.rows === 0) throw new Failure('bad-params', 'The file has no rows below its header.');
   const { digest, name } = file;
-  const progress = new ShownProgress(check.sent);
+  const progress = new ShownProgress(check.sent, dryRun === true);
   try {
     assertImportable(check);
     await withSession(shell, async (session) => {
@@ -85,21 +85,23 @@ const words = { sending: 'sent', checking: 'checked', counting: 'counted' } as c
 /** How far an import is, on standard error: a bar for each phase, and what it waits for. */
 class ShownProgress {
   readonly #total: number;
+  readonly #isDry: boolean;
   #bar: Progress | undefined;
-  #phase: ImportProgress['phase'] | undefined;
-  #leave: (() => void) | undefined;
+  #last: ImportProgress | undefined;
 
-  constructor(total: number) {
+  constructor(total: number, isDry: boolean) {
     this.#total = total;
+    this.#isDry = isDry;
   }
 
-  readonly show = ({ import: id, phase, rows, waitsFor }: ImportProgress): void => {
-    if (phase !== this.#phase) {
+  readonly show = (progress: ImportProgress): void => {
+    const { phase, rows, waitsFor } = progress;
+    if (phase !== this.#last?.phase) {
       this.#bar?.clear();
       this.#bar = openProgress(`rows ${words[phase]}`, this.#total);
-      if (phase === 'counting') this.#leaveGently(id);
+      if (!this.#last) process.once('SIGINT', this.#leave);
     }
-    this.#phase = phase;
+    this.#last = progress;
     if (waitsFor !== undefined) {
       this.#bar?.clear();
       process.stderr.write(`${printable(waitsFor)} Waiting for it.\n`);
@@ -109,17 +111,23 @@ class ShownProgress {
 
   readonly clear = (): void => {
     this.#bar?.clear();
-    if (this.#leave) process.off('SIGINT', this.#leave);
+    process.off('SIGINT', this.#leave);
   };
 
-  /** What was accepted goes on without us. */
-  #leaveGently(id: number): void {
-    this.#leave = () => {
-      this.#bar?.clear();
-      process.stderr.write(`The server goes on by itself. See: secure-inv import status ${id}\n`);
-      process.exit(130); // As a shell tells of Ctrl-C.
-    };
-    process.once('SIGINT', this.#leave);
+  /** Ctrl-C: the bar goes, and people read how it stands. */
+  readonly #leave = (): void => {
+    this.#bar?.clear();
+    process.stderr.write(`${this.#describe()}\n`);
+    process.exit(130); // As a shell tells of Ctrl-C.
+  };
+
+  #describe(): string {
+    const { import: id, phase, rows } = this.#last ?? {};
+    if (phase === 'counting') return `The server goes on by itself. See: secure-inv import status ${id}`;
+    if (phase === 'checking' && !this.#isDry) return `It may have been accepted. See: secure-inv import status ${id}`;
+    const sent =
+      phase === 'sending' ? `: ${rows?.toLocaleString('en')} of ${renderRows(this.#total)} had been sent` : '';
+    return `Nothing was imported${sent}.`;
   }
 }
 
