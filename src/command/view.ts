@@ -66,7 +66,7 @@ export const view = define({
       if (items.length === 0 && cursor === undefined) {
         return seq === 0
           ? 'No items to show. To add some: secure-inv add Soap 200'
-          : 'No item fits. To see all: secure-inv view';
+          : 'No item fits. To see all: secure-inv view, and an archived one: secure-inv item show ITEM';
       }
       const rows = items.map(({ item, quantity, unit, locations }) => [
         item,

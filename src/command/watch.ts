@@ -4,6 +4,8 @@ import { assertMay } from '../model/user.ts';
 import { define } from './command.ts';
 import { movement } from './field.ts';
 
+const afterRule = 'after must be the number of a movement, a whole number from 0';
+
 /**
  * The ledger as it grows: after the reply, each movement is a notification `movement` on the same connection. What the
  * shell prints is movements, too; how is up to the client.
@@ -15,9 +17,9 @@ export const watch = define({
   params: v.strictObject({
     after: v.optional(
       v.pipe(
-        v.number('after must be the sequence number of a movement, or 0'),
-        v.integer('after must be a whole number'),
-        v.minValue(0, 'after must be at least 0'),
+        v.number(afterRule),
+        v.integer(afterRule),
+        v.minValue(0, afterRule),
         v.description('begin behind the movement of this number; 0: with the first'),
       ),
     ),

@@ -41,8 +41,13 @@ async function readFileBounded(path: string): Promise<Buffer> {
     return await readBounded(file.createReadStream({ autoClose: false }), basename(path));
   } catch (error) {
     if (error instanceof Failure || !(error instanceof Error && 'code' in error)) throw error;
-    throw new Failure('bad-params', `${path} cannot be read (${error.code}).`);
+    throw new Failure('bad-params', unreadable(path, String(error.code)));
   }
+}
+
+function unreadable(path: string, code: string): string {
+  if (code === 'ENOENT') return `There is no file ${path}.`;
+  return code === 'EISDIR' ? `${path} is a folder, not a file.` : `${path} cannot be read (${code}).`;
 }
 
 async function readBounded(stream: NodeJS.ReadableStream, what: string): Promise<Buffer> {

@@ -5,21 +5,18 @@ import { defaultLocation } from '../../model/stock.ts';
 import { counted, formatTime, item, location, note } from '../field.ts';
 import { givenEntries } from '../item/edits.ts';
 
-/** The number under which the server keeps an import. */
-export const importNumber = v.pipe(
-  v.number('import must be a whole number'),
-  v.safeInteger('import must be a whole number'),
-  v.minValue(1, 'import must be at least 1'),
-  v.description('the number of the import'),
-);
+/** A whole number from `least` that the store can hold. */
+export const whole = (name: string, least: number) => {
+  const rule = `${name} must be a whole number from ${least}`;
+  return v.pipe(v.number(rule), v.safeInteger(rule), v.minValue(least, rule));
+};
 
-/** A whole number that the store can hold; the caller bounds it. */
-export const whole = (name: string) =>
-  v.pipe(v.number(`${name} must be a whole number`), v.safeInteger(`${name} must be a whole number`));
+/** The number under which the server keeps an import. */
+export const importNumber = v.pipe(whole('import', 1), v.description('the number of the import'));
 
 /** One row as the wire and a file have it. What it says of its item is what `item.add` says. */
 export const importedRow = v.strictObject({
-  line: v.pipe(whole('line'), v.minValue(1), v.description('where the row stands in the file, from 1')),
+  line: v.pipe(whole('line', 1), v.description('where the row stands in the file, from 1')),
   item,
   quantity: v.pipe(counted, v.description('how many come in; 0 only makes the item known')),
   location: v.optional(location),
@@ -32,8 +29,7 @@ export const importColumns = Object.keys(importedRow.entries).filter((name) => n
 
 /** How many rows an import may have. */
 export const rowCount = v.pipe(
-  whole('rows'),
-  v.minValue(1, 'rows must be at least 1'),
+  whole('rows', 1),
   v.maxValue(importRowsMax, `rows may be at most ${importRowsMax}; split the file`),
   v.description('how many rows the import has in all'),
 );

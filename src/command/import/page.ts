@@ -10,11 +10,7 @@ export const importPage = define({
   permission: 'stock:import',
   params: v.strictObject({
     import: importNumber,
-    page: v.pipe(
-      whole('page'),
-      v.minValue(0, 'page must be at least 0'),
-      v.description('0 for the first, then 1, 2, …'),
-    ),
+    page: v.pipe(whole('page', 0), v.description('0 for the first, then 1, 2, …')),
     rows: v.pipe(
       v.array(importedRow),
       v.minLength(1, 'rows must not be empty'),

@@ -6,11 +6,12 @@ import { define } from '../command.ts';
 import { formatTime, role, tokenName, userName } from '../field.ts';
 import { assertIsPerson, ownerAsked } from '../ownership.ts';
 
+const daysRule = `days must be a whole number from 1 to ${apiTokenDaysMax}`;
 const days = v.pipe(
-  v.number('days must be a whole number'),
-  v.integer('days must be a whole number'),
-  v.minValue(1, 'days must be at least 1'),
-  v.maxValue(apiTokenDaysMax, `days may be at most ${apiTokenDaysMax}`),
+  v.number(daysRule),
+  v.integer(daysRule),
+  v.minValue(1, daysRule),
+  v.maxValue(apiTokenDaysMax, daysRule),
   v.description(`for how many days it is good, at most ${apiTokenDaysMax} (default: ${apiTokenDaysDefault})`),
 );
 
