@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import argon2 from 'argon2';
 import { Failure } from '../model/failure.ts';
@@ -28,17 +29,17 @@ export class PasswordHasher {
   #running = 0;
   readonly #known: Waiting[] = [];
   readonly #strangers: Waiting[] = [];
-  #dummyHash: Promise<string>;
+  #dummyHash: string;
 
   constructor(settings: PasswordSettings) {
     this.#options = optionsOf(settings);
-    this.#dummyHash = makeDummyHash(this.#options);
+    this.#dummyHash = makeDummyHash(settings);
   }
 
   /** Hashes with other settings from now on; a hash that was made before is made anew at its user's next login. */
   configure(settings: PasswordSettings): void {
     this.#options = optionsOf(settings);
-    this.#dummyHash = makeDummyHash(this.#options);
+    this.#dummyHash = makeDummyHash(settings);
   }
 
   /** A PHC string. Failures: `busy`. */
@@ -51,7 +52,7 @@ export class PasswordHasher {
    */
   verify(passwordHash: string | null, password: string, from: From): Promise<boolean> {
     return this.#run(from, async () => {
-      const right = await argon2.verify(passwordHash ?? (await this.#dummyHash), password.normalize('NFC'));
+      const right = await argon2.verify(passwordHash ?? this.#dummyHash, password.normalize('NFC'));
       return right && passwordHash !== null;
     });
   }
@@ -93,9 +94,13 @@ function optionsOf({ memoryKibibytes, passes }: PasswordSettings): argon2.Option
   return { memoryCost: memoryKibibytes, timeCost: passes, parallelism: 1 };
 }
 
-/** Nobody's password: what is checked for users who have none, so that they take as long as the others. */
-function makeDummyHash(options: argon2.Options): Promise<string> {
-  return argon2.hash('no user has this password', options);
+/**
+ * Nobody's password, in the words of a hash (PHC string format): what is checked for users who have none, so that they take as
+ * long as the others. Of chance, because a real hash would cost a start or a reload as much as a login.
+ */
+export function makeDummyHash({ memoryKibibytes, passes }: PasswordSettings): string {
+  const base64 = (bytes: number) => randomBytes(bytes).toString('base64').replaceAll('=', '');
+  return `$argon2id$v=19$m=${memoryKibibytes},t=${passes},p=1$${base64(16)}$${base64(32)}`;
 }
 
 /**
