@@ -23,6 +23,7 @@ import { version } from './package.ts';
 import { hasCertificates } from './pki/issue.ts';
 import { loadServerCertificates } from './pki/server-certificates.ts';
 import { assertCanListen } from './server/listen.ts';
+import { damageWarning } from './store/store.ts';
 import { addStoreCommands } from './store-program.ts';
 
 /** A terminal's Ctrl-C reaches us twice, once through npm: a second signal means impatience only after this time. */
@@ -140,10 +141,10 @@ async function serve(program: Command): Promise<void> {
   await daemon.inviteFirstAdministrator();
 }
 
-/** What a thread warns of, such as a full disk, is an event like others: a line of the log with its time and level. */
+/** What is warned of, such as a full disk, is an event like others: a line of the log with its time and level. */
 function logWarnings({ log }: Daemon): void {
   process.removeAllListeners('warning');
-  process.on('warning', ({ message }) => log.warn(message));
+  process.on('warning', ({ name, message }) => log[name === damageWarning ? 'fatal' : 'warn'](message));
 }
 
 function printLink(link: string, expiresAt: number): void {

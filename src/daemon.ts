@@ -104,6 +104,8 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
     opened.defer(() => certificates.close());
     const store = await openStore(config.store, { exclusive: true, webhooks: config.notify.webhooks.map(webhookKey) });
     opened.defer(() => store.close());
+    const { problem: atStart } = await healthOf(store);
+    if (atStart !== null) log.fatal(`${atStart} See: secure-invd doctor`);
     const notifier = await openNotifier(config, store, log, now);
     opened.defer(() => notifier.close());
     const audit = new AuditLog(

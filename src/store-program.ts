@@ -75,8 +75,13 @@ async function printRestored(store: string, file: string): Promise<void> {
 }
 
 async function printLedger(store: string): Promise<void> {
-  const { movements, balances, root } = await withProgress((told) => verifyStore(store, told));
+  const { movements, balances, root, mended } = await withProgress((told) => verifyStore(store, told));
   print(`The ledger is whole: ${movements} movements, ${balances} balances.`, `Root: ${root}`);
+  if (mended === undefined) return;
+  print(
+    `A server had found it damaged, and takes changes again when it is started anew: ${mended}`,
+    'Whatever mended it, look at the disk and the memory of this machine.',
+  );
 }
 
 function print(...lines: readonly string[]): void {

@@ -121,6 +121,9 @@ export interface WaitingDeliveries {
   readonly oldestAt: number;
 }
 
+/** The name of a warning of the process (`process.emitWarning`): the store takes no more changes until somebody acts. */
+export const damageWarning = 'StoreDamage';
+
 /** How the store itself is. */
 export interface StoreHealth {
   /** Why it takes no changes at the moment: a sentence; null while it does. Logins go on in any case. */

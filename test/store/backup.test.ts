@@ -96,7 +96,26 @@ describe('a backup', () => {
     expect((await readdir(folder)).filter((name) => name.startsWith('twice'))).toEqual(['twice.db', 'twice.db.sha256']);
   });
 
+  test('that somebody ends before it is done leaves nothing', async () => {
+    const own = await temporaryFolder();
+    const store = join(own, 'inv.db');
+    await copyFile(backup, store);
+    const database = new DatabaseSync(store);
+    onTestFinished(() => database.close());
+    database.exec('BEGIN EXCLUSIVE'); // So that it waits for most of a second.
+    const words = [program, '--store', `sqlite:${store}`, 'backup', join(own, 'never.db')];
+    const child = spawn(process.execPath, words, { stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    const made = async () => (await readdir(own)).filter((name) => name.startsWith('never'));
+    await expect.poll(made, { timeout: 15_000, interval: 5 }).toHaveLength(1);
+    child.kill('SIGINT');
+    expect(await ended).toEqual([null, 'SIGINT']);
+    expect(await made()).toEqual([]);
+  });
+
   test('is a store again, in an empty place alone, without the logins, tokens and links of then, and says so', async () => {
+    await mkdir(join(folder, 'again'));
+    await writeFile(join(folder, 'again', 'inv.db-damage'), 'Movement 1 is not what was written.\n'); // Of another store.
     const { ended } = await restoreStore(restored('again'), backup, silent);
     expect(ended).toEqual({ sessions: 1, apiTokens: 1, enrolments: 1 });
     const files = await readdir(join(folder, 'again'));

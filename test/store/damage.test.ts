@@ -109,7 +109,7 @@ test('frames of an older log behind the end are no damage', async () => {
   expect((await (await openAt(killed)).head()).size).toBe(11);
 });
 
-test('a remark that flipped in the database turns the store read-only within seconds; logins go on', async () => {
+test('a remark that flipped in the database turns the store read-only within seconds, and for every server to come until all is whole; logins go on', async () => {
   const path = await killedStore();
   await (await openAt(path)).close();
   const at = (await readFile(path)).indexOf('remark number 7');
@@ -126,6 +126,23 @@ test('a remark that flipped in the database turns the store read-only within sec
   expect((await store.history({ scope: null, limit: 20 })).movements).toHaveLength(10);
   await store.addSession(note, sessionOf('a', 1, 1), 9, 0);
   expect(await store.sessions(1)).toHaveLength(1);
+  await store.close();
+
+  const again = await openAt(path);
+  expect(await refusalOf(again.apply(intentOf('add', [['Soap', 1]]), 31))).toMatchObject({ message: problem });
+  expect(await again.health()).toEqual({ problem, lastBackupAt: null });
+  await again.addSession(note, sessionOf('b', 1, 1), 9, 0);
+  await again.close();
+  const verify = () => verifyStore(`sqlite:${path}`, () => undefined);
+  await expect(verify()).rejects.toMatchObject({ code: 'storage' });
+  await flip(path, at, 0);
+  const mended = 'Movement 7 is not what was written.';
+  const third = await openAt(path);
+  expect(await refusalOf(third.apply(intentOf('add', [['Soap', 1]]), 32))).toMatchObject({ message: problem });
+  expect(await verify()).toMatchObject({ movements: 10, mended });
+  expect(await verify()).toMatchObject({ movements: 10, mended: undefined });
+  await third.close();
+  expect(await (await openAt(path)).apply(intentOf('add', [['Soap', 1]]), 33)).toMatchObject([{ seq: 11 }]);
 });
 
 test('ledger verify computes every balance and total again, of every kind of movement', async () => {

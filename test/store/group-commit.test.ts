@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -86,4 +86,14 @@ test('an archived item takes part in no operation, and crossing the low-stock th
   files.database.script('UPDATE item SET archived_at = 1');
   commits = new GroupCommit(files.database, () => undefined);
   expect(run(add(1), count)).toEqual(['conflict', expect.objectContaining({ items: [] })]);
+});
+
+test('a store that is lost is not opened anew, for that would be another one', async () => {
+  commits = new GroupCommit(files.database, () => undefined, { gate: files.gate });
+  await rename(join(folder, 'inv.db'), join(folder, 'away.db'));
+  expect(run(add(1), count)).toEqual(['storage', showing(1)]);
+  files.database.script('PRAGMA query_only = 1');
+  expect(run(['audit', note], count)).toEqual(['unconfirmed', 'storage']);
+  expect(run(['audit', note], count)).toEqual(['storage', 'storage']);
+  expect(await readdir(folder)).not.toContain('inv.db');
 });

@@ -1,14 +1,27 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  copyFile,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { OperationIntent, StockQuery } from '../../src/model/stock.ts';
 import { openStore } from '../../src/store/open.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
+import { damageWarning } from '../../src/store/store.ts';
 import { refusalOf, storeContract } from './contract.ts';
 import { apiTokenOf, countOf, editOf, intentOf, moveOf, note, sessionOf, undoOf } from './intent.ts';
 
@@ -154,6 +167,107 @@ describe('an sqlite store', () => {
       await expect(open(exclusive)).rejects.toMatchObject({ message: `${path} is not a store of secure-inv.` });
     expect((await stat(path)).mode & 0o777).toBe(0o755);
     expect(await readdir(folder)).toEqual(before);
+  });
+
+  test.each([
+    ['moved', () => rename(path, `${path}.away`), () => rename(`${path}.away`, path)],
+    ['deleted', () => rm(path), undefined],
+    ['replaced', () => copyFile(path, `${path}.new`).then(() => rename(`${path}.new`, path)), undefined],
+    [
+      'in a folder that is moved',
+      () => rename(dirname(path), `${folder}/away`),
+      () => rename(`${folder}/away`, dirname(path)),
+    ],
+  ] as const)(
+    'that is %s under its server is known to be lost, takes no more changes, and can be read',
+    async (_, lose, back) => {
+      const warned = vi.fn();
+      process.on('warning', warned);
+      onTestFinished(() => void process.off('warning', warned));
+      const store = await open();
+      await store.addUser(note, 'anna', 'admin', null, 1);
+      await store.apply(intentOf('add', [['Soap', 1]]), 1);
+      await lose();
+      const problem = 'The store was moved, deleted or replaced under the server, which takes no more changes.';
+      const refusal = await refusalOf(store.apply(intentOf('add', [['Soap', 1]]), 2));
+      expect(refusal).toMatchObject({ code: 'storage', message: problem, details: { hint: expect.any(String) } });
+      expect(await store.health()).toMatchObject({ problem });
+      expect((await store.head()).size).toBe(1);
+      const warning = {
+        name: damageWarning,
+        message: expect.stringContaining(`${problem} All that was acknowledged is in the file that was at ${path}:`),
+      };
+      await vi.waitFor(() => expect(warned.mock.calls).toMatchObject([[warning]]));
+      await store.close();
+      if (!back) return;
+      await back();
+      const again = await open();
+      expect(await again.apply(intentOf('add', [['Soap', 1]]), 2)).toMatchObject([{ seq: 2 }]);
+      await again.close();
+    },
+  );
+
+  test('that is lost is known to be so before anybody asks', async () => {
+    const warned = vi.fn();
+    process.on('warning', warned);
+    onTestFinished(() => void process.off('warning', warned));
+    const store = await open();
+    await rename(path, `${path}.away`);
+    await vi.waitFor(() => expect(warned).toHaveBeenCalledOnce(), { timeout: 3000, interval: 50 });
+    await store.close();
+  });
+
+  test.each([
+    ['that was emptied', 'is empty, but inv.db-reserve', () => truncate(path)],
+    ['that is gone', 'is gone, but inv.db-reserve', () => rm(path)],
+    ['of which only the log is left', 'is gone, but inv.db-wal', leaveLog],
+    ['whose content was all in a log that is gone', 'has nothing in it, but inv.db-reserve', leaveFirstPage],
+  ])('%s is refused by name, and none is made in its place', async (_, message, harm) => {
+    await (await open()).close();
+    await harm();
+    const before = await stat(path).catch(() => undefined);
+    for (const exclusive of [true, false]) {
+      await expect(open(exclusive)).rejects.toMatchObject({
+        code: 'storage',
+        message: expect.stringContaining(`The store ${path} ${message} shows that there was one.`),
+        details: { hint: expect.stringContaining('secure-invd restore FILE') },
+      });
+    }
+    expect((await stat(path).catch(() => undefined))?.size).toBe(before?.size);
+  });
+
+  /** As a copy without the file. */
+  async function leaveLog(): Promise<void> {
+    for (const end of ['', '-reserve']) await rm(`${path}${end}`);
+    await writeFile(`${path}-wal`, 'x'.repeat(100));
+  }
+
+  /** Until the log is first merged, all of a store is in it. */
+  async function leaveFirstPage(): Promise<void> {
+    await rm(path);
+    const database = new DatabaseSync(path);
+    database.exec('PRAGMA journal_mode = WAL');
+    database.close();
+  }
+
+  test('is made where a first start was killed before there was anything in it', async () => {
+    await mkdir(dirname(path));
+    for (const end of ['', '-lock']) await writeFile(`${path}${end}`, '');
+    await (await open()).close();
+    expect((await stat(path)).size).toBeGreaterThan(0);
+  });
+
+  test('with two names, by which it could be served twice, is not served', async () => {
+    await (await open()).close();
+    await link(path, join(folder, 'other.db'));
+    await expect(open()).rejects.toMatchObject({ code: 'storage', message: expect.stringContaining('a hard link') });
+    await rm(join(folder, 'other.db'));
+    await (await open()).close();
+  });
+
+  test.skipIf(process.platform !== 'linux')('is refused at once where no folder can be made', async () => {
+    path = '/proc/none/inv.db';
+    await expect(open()).rejects.toMatchObject({ code: 'storage', message: expect.stringContaining(path) });
   });
 
   test('can be changed beside its server, which notices and forgets what it knew', async () => {

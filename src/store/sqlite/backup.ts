@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Failure } from '../../model/failure.ts';
 import { Database } from './database.ts';
+import { assertNotEmptied } from './earlier-life.ts';
 import type { OnProgress } from './file-task.ts';
 import { writeLastBackup } from './last-backup.ts';
 import { schemaVersionOf } from './migrations.ts';
@@ -94,6 +95,7 @@ function copyStore(path: string, target: string, onProgress: OnProgress): void {
 
 /** The store from a connection that only reads, also beside a server. Failures: `not-found`, `storage`. */
 export function openForReading(path: string): Database {
+  assertNotEmptied(path);
   if (!existsSync(path)) {
     throw new Failure('not-found', `There is no store ${path}.`, { hint: 'Correct "store" in the config.' });
   }

@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import type { CheckedBackup } from './backup.ts';
 import { type CrossedError, parseError } from './message.ts';
 import type { RestoredStore } from './restore.ts';
-import type { CheckedStore } from './store-check.ts';
+import type { VerifiedStore } from './store-check.ts';
 
 /** How far a long work is; `all` is known from the beginning. */
 export interface Progress {
@@ -20,7 +20,7 @@ export interface FileTasks {
   readonly backup: CheckedBackup;
   readonly 'verify-backup': CheckedBackup;
   readonly restore: RestoredStore;
-  readonly 'verify-store': CheckedStore;
+  readonly 'verify-store': VerifiedStore;
 }
 
 /** What the worker is started with. */

@@ -1,10 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { Failure } from '../../model/failure.ts';
 import { makeBackup, openForReading, verifyBackup } from './backup.ts';
+import { forgetDamage, readDamage } from './damage-note.ts';
 import type { FileTask, FileTasks, FromFileWorker, Progress } from './file-task.ts';
 import { formatError } from './message.ts';
 import { restoreBackup } from './restore.ts';
-import { type CheckedStore, checkStore } from './store-check.ts';
+import { checkStore, type VerifiedStore } from './store-check.ts';
 
 const progressMilliseconds = 100;
 
@@ -33,10 +34,14 @@ function run({ name, path, file }: FileTask): FileTasks[keyof FileTasks] {
   }
 }
 
-function verifyStore(path: string): CheckedStore {
+/** What is found while this looks stays noted: it may be behind what was looked at. */
+function verifyStore(path: string): VerifiedStore {
   const database = openForReading(path);
   try {
-    return checkStore(database, (done, all) => onProgress({ step: 'checking', done, all }));
+    const mended = readDamage(path);
+    const checked = checkStore(database, (done, all) => onProgress({ step: 'checking', done, all }));
+    if (mended !== undefined) forgetDamage(path);
+    return { ...checked, mended };
   } finally {
     database.close();
   }

@@ -58,7 +58,7 @@ export class GroupCommit {
     const reads = calls.filter(([, method]) => !isWrite(method));
     const written = writes.length > 0 ? this.#writeIfOpen(writes) : [];
     if (this.#mustReopen) this.#tryToReopen();
-    if (this.#mustReopen && reads.length > 0 && !this.#database.reopenForReading()) {
+    if (this.#mustReopen && reads.length > 0 && (this.#gate.isLost || !this.#database.reopenForReading())) {
       const failure = new Failure('storage', 'The store cannot be read any more.');
       return [...written, ...reads.map(([id]) => refused(id, failure))];
     }
@@ -106,6 +106,7 @@ export class GroupCommit {
   }
 
   #tryToReopen(): boolean {
+    if (this.#gate.isLost) return false;
     try {
       this.#reopen();
       return true;

@@ -96,12 +96,13 @@ export type ToWorker = readonly Call[] | 'close';
 
 /**
  * What the worker sends: first `opened` or `refused`; then, after each commit, what it made low and the replies with the
- * ledger's size; and news of outside changes.
+ * ledger's size; and news of outside changes, and what the process is to warn of.
  */
 export type FromWorker =
   | { readonly opened: string }
   | { readonly refused: CrossedError }
   | { readonly lowStock: LowStockNews }
+  | { readonly warning: string; readonly name: string }
   | { readonly replies: readonly Reply[]; readonly size: number; readonly commit: CommitTime | undefined }
   | 'outside-change';
 

@@ -3,6 +3,7 @@ import { host } from '../../model/audit.ts';
 import { Failure } from '../../model/failure.ts';
 import { addAudit } from './audit.ts';
 import { assertHash, type CheckedBackup, verifyBackup } from './backup.ts';
+import { forgetDamage } from './damage-note.ts';
 import { Database } from './database.ts';
 import type { OnProgress } from './file-task.ts';
 import { migrate, schemaVersionOf } from './migrations.ts';
@@ -46,6 +47,7 @@ export function restoreBackup(path: string, file: string, onProgress: OnProgress
     const ended = prepare(temporary, checked);
     giveTo(owner, temporary);
     syncPath(temporary);
+    forgetDamage(path); // Of the store that was there.
     putInPlace(temporary, path);
     return { ...checked, ended };
   } finally {

@@ -195,6 +195,8 @@ export class SqliteStore implements Store {
       }
     } else if ('lowStock' in message) {
       for (const listener of this.#lowStockListeners) listener(message.lowStock);
+    } else if ('warning' in message) {
+      process.emitWarning(message.warning, message.name);
     } else if ('opened' in message) {
       this.#opened.resolve(message.opened);
     } else {

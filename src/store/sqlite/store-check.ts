@@ -14,6 +14,11 @@ export interface CheckedStore {
   readonly root: string;
 }
 
+/** The same of a store that is served from, and the damage that a server had found there, if all of it is well by now. */
+export interface VerifiedStore extends CheckedStore {
+  readonly mended: string | undefined;
+}
+
 interface Balance {
   readonly item_id: number;
   readonly location_id: number;

@@ -1,12 +1,17 @@
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Failure } from '../../model/failure.ts';
+import { shellWord } from '../../model/shell-word.ts';
+import { readDamage } from './damage-note.ts';
 import { Database, sqliteCode, sqliteNoDatabase } from './database.ts';
 import { DiskReserve } from './disk-reserve.ts';
+import { assertNew, assertNotEmptied } from './earlier-life.ts';
 import type { WorkerOptions } from './message.ts';
 import { migrate, notOurs, schemaVersion, schemaVersionOf } from './migrations.ts';
+import { makeFolders } from './owner.ts';
 import { type ServerLock, takeServerLock } from './server-lock.ts';
+import { StorePlace } from './store-place.ts';
 import { assertWalIntact } from './wal-check.ts';
 import { WriteGate } from './write-gate.ts';
 
@@ -22,17 +27,19 @@ export interface StoreFiles {
 export function openStoreFiles({ path, exclusive }: WorkerOptions): StoreFiles {
   try {
     assertNoneOfOthers(path);
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    makePrivate(path);
+    makeFolders(dirname(resolve(path)));
     makePrivate(`${path}-lock`);
     const lock = takeServerLock(`${path}-lock`);
     if (exclusive && !lock) throw alreadyServed(path);
     try {
+      if (lock) assertNotEmptied(path);
+      makePrivate(path);
+      if (exclusive) assertOneName(path);
       // Before SQLite reads its log, and only where no server is writing to it.
       if (lock) assertWalIntact(path);
       const { id, database } = openDatabase(path, lock !== undefined);
       if (!exclusive) lock?.release();
-      const gate = new WriteGate(path, exclusive ? new DiskReserve(path) : undefined);
+      const gate = new WriteGate(path, exclusive ? served(path) : undefined);
       return { id, database, lock: exclusive ? lock : undefined, gate };
     } catch (error) {
       lock?.release();
@@ -45,6 +52,10 @@ export function openStoreFiles({ path, exclusive }: WorkerOptions): StoreFiles {
       hint: 'The server needs to read and write this file and its folder.',
     });
   }
+}
+
+function served(path: string) {
+  return { reserve: new DiskReserve(path), place: new StorePlace(path), damage: readDamage(path) };
 }
 
 /** A slip in the path must change nothing of somebody else's file, neither its mode nor what lies beside it. */
@@ -72,6 +83,7 @@ function openDatabase(path: string, mayMigrate: boolean): { id: string; database
   const database = new Database(path);
   try {
     const version = schemaVersionOf(database, path);
+    if (version === 0) assertNew(path);
     if (mayMigrate) {
       migrate(database, version);
     } else if (version < schemaVersion) {
@@ -97,6 +109,14 @@ export function makePrivate(path: string): void {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
     if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o600);
   }
+}
+
+/** Lock and log go by the name: under another one of the same file, a second server would find neither. */
+function assertOneName(path: string): void {
+  if (statSync(path).nlink <= 1) return;
+  throw new Failure('storage', `The store ${path} has another name, a hard link, by which it could be served twice.`, {
+    hint: `Delete the other name: find / -xdev -samefile ${shellWord(path)} shows it. A backup is made by: secure-invd backup FILE`,
+  });
 }
 
 function alreadyServed(path: string): Failure {

@@ -5,7 +5,8 @@ import { type Call, type FromWorker, formatError, type ToWorker, type WorkerOpti
 import { Outbox } from './outbox.ts';
 import { openStoreFiles, type StoreFiles } from './store-files.ts';
 
-const outsideChangeMilliseconds = 1000;
+/** How often it is looked at what others do to the store's file. */
+const lookMilliseconds = 1000;
 
 /** The port to main; this file is only ever run as a worker. */
 const port = parentPort;
@@ -14,6 +15,10 @@ if (!port) throw new Error('worker.ts is started by sqlite-store.ts.');
 function send(message: FromWorker): void {
   port?.postMessage(message);
 }
+
+/** What this thread warns of is told by the main one: a warning stays in its thread, and would be no line of the log. */
+process.removeAllListeners('warning');
+process.on('warning', ({ name, message }) => send({ warning: message, name }));
 
 function open(): StoreFiles | undefined {
   try {
@@ -28,8 +33,11 @@ function serve({ id, database, lock, gate }: StoreFiles): void {
   const { webhooks = [] } = workerData as WorkerOptions; // As above.
   const outbox = new Outbox(database, webhooks);
   const commits = new GroupCommit(database, () => send('outside-change'), { gate, outbox });
-  const pass = lock && new LedgerPass(database, (damage) => gate.noteDamage(damage));
-  const timer = setInterval(() => commits.lookForOutsideChange(), outsideChangeMilliseconds);
+  const pass = lock && !gate.isDamaged ? new LedgerPass(database, (damage) => gate.noteDamage(damage)) : undefined;
+  const timer = setInterval(() => {
+    gate.lookAtPlace();
+    commits.lookForOutsideChange();
+  }, lookMilliseconds);
   port?.on('message', (first: ToWorker) => {
     const { calls, isClosing } = drain(first);
     if (calls.length > 0) {

@@ -1,12 +1,14 @@
 import { Failure } from '../../model/failure.ts';
 import { diskLookMilliseconds } from '../../model/limits.ts';
-import type { StoreHealth } from '../store.ts';
+import { damageWarning, type StoreHealth } from '../store.ts';
+import { writeDamage } from './damage-note.ts';
 import { sqliteCode, sqliteFull, sqliteInputOutput } from './database.ts';
 import type { DiskReserve } from './disk-reserve.ts';
 import { readLastBackup } from './last-backup.ts';
 import { type Call, isWrite, type WriteMethod } from './message.ts';
+import type { StorePlace } from './store-place.ts';
 
-/** What a full disk, and a damaged ledger, leave possible: to log in, to stay logged in, to log out, and its record. */
+/** What a full disk, and a damaged or lost store, leave possible: to log in, to stay logged in, to log out, and its record. */
 const essential: ReadonlySet<WriteMethod> = new Set([
   'addSession',
   'rotateSession',
@@ -26,19 +28,41 @@ interface Sorted {
   readonly refused: readonly (readonly [id: number, failure: Failure])[];
 }
 
+/** What only the server of a store looks at. */
+interface Served {
+  readonly reserve: DiskReserve;
+  readonly place: StorePlace;
+  /** What an earlier server has found. */
+  readonly damage: string | undefined;
+}
+
 /**
- * Says which writes are taken: all of them while the reserve on the disk is held and the ledger is whole, otherwise only
- * the essential ones. Without a reserve (beside a server) the disk is not looked at.
+ * Says which writes are taken: all of them while the reserve on the disk is held, the ledger is whole and the store is
+ * where it was, otherwise only the essential ones. Beside a server none of that is looked at.
  */
 export class WriteGate {
   readonly #path: string;
   readonly #reserve: DiskReserve | undefined;
+  readonly #place: StorePlace | undefined;
   #damage: string | undefined;
+  #isLost = false;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(path: string, reserve: DiskReserve | undefined) {
+  constructor(path: string, served: Served | undefined) {
     this.#path = path;
-    this.#reserve = reserve;
+    this.#reserve = served?.reserve;
+    this.#place = served?.place;
+    this.#damage = served?.damage;
+  }
+
+  /** Whether the ledger is damaged, so far as anybody knows. */
+  get isDamaged(): boolean {
+    return this.#damage !== undefined;
+  }
+
+  /** Whether the store's file is not the one at its path any more: to open that would be to serve from another store. */
+  get isLost(): boolean {
+    return this.#isLost;
   }
 
   sort(writes: readonly Call[]): Sorted {
@@ -66,10 +90,25 @@ export class WriteGate {
     return true;
   }
 
-  /** From now on, and until the store was opened anew. */
+  /** From now on, and also after a restart, until somebody has looked at all of the store, or restored another. */
   noteDamage(damage: string): void {
+    this.lookAtPlace();
+    if (this.#isLost) return; // What lies at the path is another store.
     this.#damage ??= damage;
-    process.emitWarning(`The store is damaged and takes no more changes. ${damage}`);
+    process.emitWarning(damagedStore(damage), damageWarning);
+    try {
+      writeDamage(this.#path, damage);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      process.emitWarning(`The damage could not be noted, so a restarted server has to find it again: ${reason}`);
+    }
+  }
+
+  /** Whether the store is still where it was; once it was not, it is lost for as long as it is open. */
+  lookAtPlace(): void {
+    if (this.#isLost || !this.#place?.isLost()) return;
+    this.#isLost = true;
+    process.emitWarning(`${lostStore} ${whatToDo(this.#path)}`, damageWarning);
   }
 
   health(): StoreHealth {
@@ -77,8 +116,14 @@ export class WriteGate {
   }
 
   #refusal(): Failure | undefined {
+    this.lookAtPlace();
+    if (this.#isLost) {
+      return new Failure('storage', lostStore, {
+        hint: "The operator must look: the server's log says what to do. What is there can still be read.",
+      });
+    }
     if (this.#damage !== undefined) {
-      return new Failure('storage', `The store is damaged and takes no more changes. ${this.#damage}`, {
+      return new Failure('storage', damagedStore(this.#damage), {
         hint: 'The operator must look: secure-invd ledger verify. What is there can still be read.',
       });
     }
@@ -93,4 +138,14 @@ export class WriteGate {
     this.#lookedAt = performance.now();
     return reserve.take();
   }
+}
+
+function damagedStore(damage: string): string {
+  return `The store is damaged and takes no more changes. ${damage}`;
+}
+
+const lostStore = 'The store was moved, deleted or replaced under the server, which takes no more changes.';
+
+function whatToDo(path: string): string {
+  return `All that was acknowledged is in the file that was at ${path}: put it back, with its -wal, and restart the server. If it was deleted, first copy both from /proc/${process.pid}/fd, where they are until the server stops.`;
 }
