@@ -15,7 +15,7 @@ import { type Rotation, rotateKeys } from './auth/key-rotation.ts';
 import { LiveKeyRing } from './auth/live-key-ring.ts';
 import { PasswordHasher } from './auth/password.ts';
 import { Throttle } from './auth/throttle.ts';
-import type { Reloaded, ServerFacts } from './command/command.ts';
+import type { ServerFacts } from './command/command.ts';
 import { LiveConfig } from './config/live-config.ts';
 import type { ServerConfig } from './config/server-schema.ts';
 import { writeFileAtomically } from './file/private-file.ts';
@@ -48,6 +48,7 @@ import { FairShare } from './server/fair-share.ts';
 import { ImportRunner } from './server/import-runner.ts';
 import { Listener } from './server/listen.ts';
 import { type Logger, openLog } from './server/log.ts';
+import { describeReload, type Found, replyTo } from './server/reload.ts';
 import { openStore } from './store/open.ts';
 import type { Store, StoreHealth } from './store/store.ts';
 
@@ -61,7 +62,7 @@ export interface Daemon {
   readonly log: Logger;
   /** Calls `onLink` if nobody can administer the server. */
   inviteFirstAdministrator(): Promise<void>;
-  /** Takes up what has changed: settings, and certificates and token keys at once. What is wrong with them goes to the log. */
+  /** Takes up what has changed: settings, and certificates and token keys at once. What became of each goes to the log. */
   reload(): Promise<void>;
   /** Finishes what is in flight, closes the store, and resolves. */
   close(): Promise<void>;
@@ -131,8 +132,13 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
     const clientTrust = () => certificates.current.clientTrust;
     const auth = await openAuthentication(settings, store, log, now, clientTrust, () => keys.current, inviteAgain);
     opened.defer(() => auth.throttle.settle());
-    const reloadSettings = () => {
-      const changed = settings.reload();
+    const reloadSettings = (): Found['settings'] => {
+      let changed: readonly string[];
+      try {
+        changed = settings.reload();
+      } catch (problem) {
+        return { problem };
+      }
       if (changed.length === 0) return changed;
       const { auth: changedAuth, log: changedLog } = settings.current;
       log.level = changedLog.level;
@@ -140,6 +146,11 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
       log.info({ keys: changed }, 'took up changed settings');
       void audit.note('config-changed', changed.join(', '));
       return changed;
+    };
+    const lookAtAll = async (): Promise<Found> => {
+      clock.follow();
+      const [ofCertificates, ofKeys] = await Promise.all([certificates.reload(), keys.reload()]);
+      return { certificates: ofCertificates, keys: ofKeys, settings: reloadSettings() };
     };
     const identify = (source: string, presented: PresentedCertificate | null) => new Identity(auth, source, presented);
     const storeFile = storePath(config);
@@ -184,10 +195,7 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
           warnings: [...others, ...warnings, ...(await notifier.warnings())],
         };
       },
-      reload() {
-        clock.follow();
-        return reloadAll(certificates, keys, reloadSettings);
-      },
+      reload: async () => replyTo(await lookAtAll()),
       rollImports: () => imports.wake(),
     };
     const services = {
@@ -237,13 +245,10 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
       inviteFirstAdministrator: inviteFirst,
       isAlive,
       async reload() {
-        clock.follow();
-        await Promise.all([certificates.reload(), keys.reload()]);
-        try {
-          reloadSettings();
-        } catch (error) {
-          onProblem(error);
-        }
+        const found = await lookAtAll();
+        if ('problem' in found.settings) onProblem(found.settings.problem);
+        const { level, fields, message } = describeReload(found);
+        log[level](fields, message);
       },
       async close() {
         isStopping = true;
@@ -412,24 +417,6 @@ export function keyFile(config: ServerConfig): string {
 /** On the host, as the owner of the file: a new key for the tokens to come. Failures: as `rotateKeys`. */
 export function rotateTokenKeys(config: ServerConfig): Promise<Rotation> {
   return rotateKeys(keyFile(config));
-}
-
-/** Looks at all, whatever is wrong with one; at the settings last. Failures: `conflict`. */
-async function reloadAll(
-  certificates: LiveCertificates,
-  tokenKeys: LiveKeyRing,
-  reloadSettings: () => readonly string[],
-): Promise<Reloaded> {
-  const [ofCertificates, ofKeys] = await Promise.all([certificates.reload(), tokenKeys.reload()]);
-  if (typeof ofCertificates === 'object') throw explainReload(ofCertificates.problem, 'certificates');
-  if (typeof ofKeys === 'object') throw explainReload(ofKeys.problem, 'token keys');
-  return { certificates: ofCertificates, keys: ofKeys, settings: reloadSettings() };
-}
-
-/** The file that is wrong is no parameter of the caller's. What is no refusal is a bug, and stays one. */
-function explainReload(problem: unknown, what: string): unknown {
-  if (!(problem instanceof Failure)) return problem;
-  return new Failure('conflict', `${problem.message} The ${what} in use stay.`, problem.details);
 }
 
 /**

@@ -113,13 +113,23 @@ describe('a signal', () => {
     expect(performance.now() - since).toBeGreaterThan(1000);
   });
 
-  test('SIGHUP off a terminal reloads, and ends nothing', async () => {
+  test('SIGHUP off a terminal reloads, says what became of each, also where nothing changed, and ends nothing', async () => {
     const { env, calls } = await makeStandIn();
-    const running = await start(env);
+    let log = '';
+    const running = await start(env, (text) => {
+      log += text;
+    });
     const client = await WireClient.open(running);
     running.signal('SIGHUP');
     await expect.poll(async () => (await calls()).length, patience).toBe(3);
     expect((await client.ask('hello'))?.result).toBeDefined();
+    expect(log).toContain('reloaded: nothing has changed');
+    await writeFile(join(folder, 'server.jsonc'), '{ "audit": { "days": 5 } }');
+    await writeFile(join(folder, 'data', 'token-keys.json'), 'damaged');
+    running.signal('SIGHUP');
+    await expect
+      .poll(() => log, patience)
+      .toMatch(/"keys":"[^"]*token-keys\.json[^"]*","settings":"audit\.days",.*reloaded, but for what is wrong/);
   });
 });
 

@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, onTestFinished, test } from 'vitest';
@@ -92,5 +93,27 @@ describe('a reload of the configuration', () => {
     await server.reload();
     expect(await digestOf(administrator)).toBe(before);
     expect(await minutesOfLogin(server)).toBe(10);
+  });
+
+  test('looks at each by itself: bad certificates keep no settings from being taken up, and both are told of', async () => {
+    const { server, administrator } = await start();
+    await server.configure('{ "audit": { "days": 5 } }');
+    const certificate = join(server.certs, 'server.pem');
+    const good = await readFile(certificate);
+    await writeFile(certificate, good.subarray(0, 300));
+    const refused = (await administrator.ask('server.reload'))?.error;
+    expect(refused?.data.code).toBe('conflict');
+    expect(refused?.message).toMatch(
+      /server\.pem is cut off.* The certificates in use stay\. Taken up all the same: audit\.days\.$/,
+    );
+    await server.configure('{ "audit": { "days": 0 } }');
+    const both = (await administrator.ask('server.reload'))?.error;
+    expect(both?.message).toMatch(
+      /The certificates in use stay\. The configuration is wrong: .*audit\.days.* All settings in use stay\.$/,
+    );
+    expect(both?.data.hint).toMatch(/gen-certs.* Then: Where the server runs: npx secure-invd config check$/);
+    await writeFile(certificate, good);
+    await server.configure('{ "audit": { "days": 5 } }');
+    expect(await administrator.ask('server.reload')).toHaveProperty('result.settings', []);
   });
 });
