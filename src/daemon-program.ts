@@ -119,11 +119,12 @@ function load(program: Command): ServerConfig {
 }
 
 async function serve(program: Command): Promise<void> {
-  const { config, overrides } = loadServerConfig(source(program));
+  const { config, overrides, warnings } = loadServerConfig(source(program));
   const daemon = await openDaemon(config, { onLink: printLink, readConfig: () => load(program) });
   for (const { key, origin } of overrides) {
     if (origin !== 'file') daemon.log.info({ key, origin }, 'the configuration file is overridden');
   }
+  for (const warning of warnings) daemon.log.warn(warning);
   process.stdout.write(
     [
       `secure-inv ${version} is listening on ${config.listen.host}:${daemon.port} (TLS 1.3, auth.mode ${config.auth.mode}, pid ${process.pid}).`,
@@ -209,6 +210,7 @@ async function check(program: Command): Promise<void> {
   for (const { key, origin } of loaded.overrides) {
     if (origin !== 'file') process.stdout.write(`${key} is set by ${origin}.\n`);
   }
+  for (const warning of loaded.warnings) process.stdout.write(`Warning: ${warning}\n`);
 }
 
 function show(program: Command, withOrigin = false): void {

@@ -2,7 +2,9 @@ import { lstatSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import convict from 'convict';
 import { closest } from '../model/closest.ts';
+import { printable } from '../model/printable.ts';
 import { packageFolder } from '../package.ts';
+import { clientVariables } from './client.ts';
 import { type Given, readConfigFile } from './file.ts';
 import { ConfigError, formatGot, formatProblem, type Problem } from './problem.ts';
 import { type ServerConfig, serverSchema, serverSettings } from './server-schema.ts';
@@ -22,6 +24,8 @@ export interface LoadedServerConfig {
   readonly config: ServerConfig;
   /** The keys that something else than their default decided, what, and where it says so. */
   readonly overrides: readonly Pick<Given, 'key' | 'origin' | 'where'>[];
+  /** What is no mistake for certain: sentences. */
+  readonly warnings: readonly string[];
   /** The file that was read, or would have been. */
   readonly file: string;
   /** Where relative paths start: the folder above the file's, if that one is called `config`; else the file's own. */
@@ -55,7 +59,7 @@ export function checkServerConfig(source: ConfigSource): {
       problems.push({ ...text, key, problem: saying[0], got: formatGot(value), fix: saying[1] });
     }
   }
-  problems.push(...unknownVariables(source.env));
+  problems.push(...misspeltVariables(source.env));
 
   // convict is kept from the process's own environment and arguments: it would take "12x" for 12.
   const values = convict<ServerConfig>(serverSchema, { env: {}, args: [] });
@@ -69,7 +73,8 @@ export function checkServerConfig(source: ConfigSource): {
   values.validate({ allowed: 'strict' });
   const overrides = [...decided.values()].map(({ key, origin, where }) => ({ key, origin, where }));
   const root = basename(dirname(file)) === 'config' ? dirname(dirname(file)) : dirname(file);
-  return { problems: [], loaded: { config: withAbsolutePaths(config, root), overrides, file, root } };
+  const warnings = [...strangeVariables(source.env)];
+  return { problems: [], loaded: { config: withAbsolutePaths(config, root), overrides, warnings, file, root } };
 }
 
 /** The flag that sets a key: `--listen-port` for `listen.port`. */
@@ -122,15 +127,38 @@ function* textsInFlags(flags: Readonly<Record<string, string>>): Generator<Given
 }
 
 /** A variable that is nearly one of ours: a slip in SECURE_INV_AUTH_MODE would silently let more people in. */
-function* unknownVariables(env: ConfigSource['env']): Generator<Problem> {
-  const keys = new Map([...serverSettings].map(([key, setting]) => [setting.env, key]));
-  for (const [where, given] of Object.entries(env)) {
-    if (given === undefined || !where.startsWith('SECURE_INV_') || keys.has(where)) continue;
-    const meant = closest(where, keys.keys());
-    const key = meant && keys.get(meant);
+function* misspeltVariables(env: ConfigSource['env']): Generator<Problem> {
+  for (const [where, given] of unknownVariables(env)) {
+    const meant = closest(where, keyOfVariable.keys());
+    const key = meant && keyOfVariable.get(meant);
     const problem = 'is not a known variable';
     if (key) yield { where, key, problem, got: formatGot(given), fix: `did you mean ${meant}?` };
   }
+}
+
+/** The others: a newer version's, a script's, or meant for us all the same. Their values may be secret. */
+function* strangeVariables(env: ConfigSource['env']): Generator<string> {
+  for (const [name] of unknownVariables(env)) {
+    const end = name.slice(prefix.length - 1);
+    const meant = [...keyOfVariable.keys()].find((known) => known.endsWith(end)) ?? closest(name, clientNames);
+    const fix = meant ? `did you mean ${meant}?` : 'config/README.md lists every variable';
+    yield `${printable(name)} is not a known variable, and is ignored - ${fix}`;
+  }
+}
+
+const prefix = 'SECURE_INV_';
+const keyOfVariable: ReadonlyMap<string, string> = new Map([...serverSettings].map(([key, { env }]) => [env, key]));
+/** They are in the environment of whoever works with both. */
+const clientNames: ReadonlySet<string> = new Set(Object.values(clientVariables).map(({ env }) => env));
+
+/** What Kubernetes sets beside a service that is called secure-inv. */
+const ofService = /^SECURE_INV_(SERVICE_(HOST|PORT)|PORT=(tcp|udp):|PORT_\d+_(TCP|UDP))/;
+
+function unknownVariables(env: ConfigSource['env']): readonly (readonly [name: string, given: string])[] {
+  return Object.entries(env).flatMap(([name, given]) => {
+    if (given === undefined || !name.startsWith(prefix) || keyOfVariable.has(name) || clientNames.has(name)) return [];
+    return ofService.test(`${name}=${given}`) ? [] : [[name, given] as const];
+  });
 }
 
 function* impossibleLogins({ auth: { token } }: ServerConfig, decided: Map<string, Given>): Generator<Problem> {

@@ -52,7 +52,7 @@ function examineNode(): Diagnosis {
   return { check: 'node', level: 'problem', message: advice, todo: 'Run: npm install && npm start' };
 }
 
-async function* examineConfig({ file, overrides }: LoadedServerConfig): Examination {
+async function* examineConfig({ file, overrides, warnings }: LoadedServerConfig): Examination {
   const isThere = existsSync(file);
   const others = overrides.filter(({ origin }) => origin !== 'file').map(({ key, origin }) => `${key} (${origin})`);
   const said = isThere ? `${file} is right.` : `${file} does not exist: the defaults hold.`;
@@ -60,6 +60,7 @@ async function* examineConfig({ file, overrides }: LoadedServerConfig): Examinat
   // Whoever may write it decides who gets in.
   const open = isThere ? await examineAccess('config', file, 0o022) : [];
   yield* open.filter(({ message: what }) => what.includes('is open'));
+  for (const warning of warnings) yield { check: 'config', level: 'warning', message: warning };
   yield { check: 'config', level: 'ok', message };
 }
 

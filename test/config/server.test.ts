@@ -47,6 +47,7 @@ describe('what the server is configured with', () => {
         log: { level: 'info', format: 'auto' },
       },
       overrides: [],
+      warnings: [],
       file,
       root: folder,
     });
@@ -415,6 +416,21 @@ describe('a mistake elsewhere', () => {
     };
     expect(problems('{}', { env: { ...others, SECURE_INV_AUTH_MOED: 'both' } })).toEqual([
       'SECURE_INV_AUTH_MOED auth.mode: is not a known variable (got "both") - did you mean SECURE_INV_AUTH_MODE?',
+    ]);
+  });
+
+  test('of a variable that is not nearly one of ours is no mistake, and is warned of without its value', () => {
+    const service = {
+      SECURE_INV_SERVICE_HOST: '10.0.0.1',
+      SECURE_INV_SERVICE_PORT_HTTPS: '7443',
+      SECURE_INV_PORT_7443_TCP_ADDR: '10.0.0.1',
+      SECURE_INV_TOKEN_FILE: 'x',
+    };
+    const strange = { SECURE_INV_PORT: '7444', SECURE_INV_TOKENS: 'hush', SECURE_INV_COLOUR: 'red', OTHER: 'x' };
+    expect(load('{}', { env: { ...service, ...strange } }).warnings).toEqual([
+      'SECURE_INV_PORT is not a known variable, and is ignored - did you mean SECURE_INV_LISTEN_PORT?',
+      'SECURE_INV_TOKENS is not a known variable, and is ignored - did you mean SECURE_INV_TOKEN?',
+      'SECURE_INV_COLOUR is not a known variable, and is ignored - config/README.md lists every variable',
     ]);
   });
 
