@@ -1,5 +1,6 @@
+import { rmSync } from 'node:fs';
 import type { Command } from 'commander';
-import { backUpStore, restoreStore, verifyBackup, verifyStore } from './store/files.ts';
+import { backUpStore, restoreStore, unfinishedName, verifyBackup, verifyStore } from './store/files.ts';
 
 type Progress = Parameters<Parameters<typeof verifyBackup>[1]>[0];
 
@@ -44,7 +45,10 @@ export function addStoreCommands(program: Command, store: () => string): void {
 }
 
 async function printBackup(store: string, file: string): Promise<void> {
-  const { movements, schema, root, hash } = await withProgress((told) => backUpStore(store, file, told));
+  const unfinished = unfinishedName(file);
+  const { movements, schema, root, hash } = await leavingNothing(unfinished, () =>
+    withProgress((told) => backUpStore(store, file, told, unfinished)),
+  );
   print(
     `${file} is a backup of ${movements} movements (schema ${schema}); its hash is in ${file}.sha256.`,
     `Root: ${root}`,
@@ -86,6 +90,28 @@ async function printLedger(store: string): Promise<void> {
 
 function print(...lines: readonly string[]): void {
   process.stdout.write(`${lines.join('\n')}\n`);
+}
+
+/**
+ * Deletes the file when somebody ends the program before its work is done. Then the signal does what it does without us,
+ * at once: the end of a process waits for its threads, and one that copies a store hears of nothing.
+ */
+async function leavingNothing<T>(file: string, work: () => Promise<T>): Promise<T> {
+  const signals = ['SIGINT', 'SIGTERM'] as const; // Not SIGHUP, which nohup had it ignore.
+  const leave = (signal: NodeJS.Signals) => {
+    for (const end of ['', '-journal']) rmSync(`${file}${end}`, { force: true });
+    forget();
+    process.kill(process.pid, signal);
+  };
+  const forget = () => {
+    for (const signal of signals) process.off(signal, leave);
+  };
+  for (const signal of signals) process.on(signal, leave);
+  try {
+    return await work();
+  } finally {
+    forget();
+  }
 }
 
 /** Shows on a terminal how far a work is, in one line that is gone when it is done. */

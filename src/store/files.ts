@@ -1,12 +1,26 @@
+import { randomUUID } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { Failure } from '../model/failure.ts';
 import { type FileTasks, type OnProgress, type Progress, runFileTask } from './sqlite/file-task.ts';
 
 const lookMilliseconds = 200;
 
-/** A backup of the store that a URL names, made beside its server. Failures: `conflict`, `not-found`, `storage`. */
-export function backUpStore(url: string, file: string, onProgress: OnProgress): Promise<FileTasks['backup']> {
-  return watching(onProgress, (told) => runFileTask('backup', { path: pathOf(url), file }, told));
+/** What a backup is called until it is one. */
+export function unfinishedName(file: string): string {
+  return `${file}.${randomUUID()}`;
+}
+
+/**
+ * A backup of the store that a URL names, made beside its server. Whoever ends the process deletes `unfinished`. Failures:
+ * `conflict`, `not-found`, `storage`.
+ */
+export function backUpStore(
+  url: string,
+  file: string,
+  onProgress: OnProgress,
+  unfinished = unfinishedName(file),
+): Promise<FileTasks['backup']> {
+  return watching(onProgress, (told) => runFileTask('backup', { path: pathOf(url), file, unfinished }, told));
 }
 
 /** Looks at all of a backup. Failures: `not-found`, `bad-params`, `storage`. */

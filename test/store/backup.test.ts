@@ -1,9 +1,12 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { appendFile, chown, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { backUpStore, restoreStore, verifyBackup, verifyStore } from '../../src/store/files.ts';
 import { openStore } from '../../src/store/open.ts';
 import { schemaVersion } from '../../src/store/sqlite/migrations.ts';
@@ -12,6 +15,7 @@ import { refusalOf } from './contract.ts';
 import { apiTokenOf, hashOf, intentOf, note, sessionOf } from './intent.ts';
 
 const silent = () => undefined;
+const program = fileURLToPath(new URL('../../src/secure-invd.ts', import.meta.url));
 
 describe('a backup', () => {
   const cleanings: (() => Promise<void>)[] = [];

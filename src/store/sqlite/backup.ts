@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { closeSync, existsSync, lstatSync, openSync, rmSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -22,10 +21,13 @@ export interface CheckedBackup extends Seal, CheckedStore {
  * Writes the store as it is at one moment into a new file, looks at all of it, and writes its hash beside it. A server
  * goes on: it is read from a connection of its own. Failures: `conflict` when the file is there, `storage`.
  */
-export function makeBackup(path: string, file: string, onProgress: OnProgress): CheckedBackup {
+export function makeBackup(
+  path: string,
+  { file, unfinished: temporary }: { readonly file: string; readonly unfinished: string },
+  onProgress: OnProgress,
+): CheckedBackup {
   for (const path of [file, sealFileOf(file)]) if (isThere(path)) throw taken(path);
   const at = Date.now();
-  const temporary = `${file}.${randomUUID()}`;
   try {
     closeSync(openSync(temporary, 'wx', 0o600)); // So that SQLite need not make it, and it is never open to others.
     copyStore(path, temporary, onProgress);

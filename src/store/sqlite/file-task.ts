@@ -30,6 +30,8 @@ export interface FileTask {
   readonly path: string;
   /** The backup. */
   readonly file: string;
+  /** What it is called while it is made. */
+  readonly unfinished?: string;
 }
 
 export type FromFileWorker =
@@ -40,12 +42,12 @@ export type FromFileWorker =
 /** Works on files in a thread of its own, so that somebody can be shown how far it is. Failures: those of the work. */
 export async function runFileTask<Name extends keyof FileTasks>(
   name: Name,
-  { path, file }: Omit<FileTask, 'name'>,
+  about: Omit<FileTask, 'name'>,
   onProgress: OnProgress,
 ): Promise<FileTasks[Name]> {
   const source = new URL('./file-worker.ts', import.meta.url);
   const url = import.meta.url.endsWith('.ts') ? source : new URL(source.href.replace(/ts$/, 'js'));
-  const workerData: FileTask = { name, path, file };
+  const workerData: FileTask = { name, ...about };
   const worker = new Worker(url, { workerData, execArgv: ['--disable-warning=ExperimentalWarning'] });
   return new Promise((resolve, reject) => {
     worker.on('message', (message: FromFileWorker) => {

@@ -21,10 +21,10 @@ function onProgress(progress: Progress): void {
   send({ progress });
 }
 
-function run({ name, path, file }: FileTask): FileTasks[keyof FileTasks] {
+function run({ name, path, file, unfinished = `${file}.unfinished` }: FileTask): FileTasks[keyof FileTasks] {
   switch (name) {
     case 'backup':
-      return makeBackup(path, file, onProgress);
+      return makeBackup(path, { file, unfinished }, onProgress);
     case 'verify-backup':
       return verifyBackup(file, onProgress);
     case 'restore':
