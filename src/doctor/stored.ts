@@ -2,15 +2,20 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { diskFreeBytesLow, diskFreeBytesMin } from '../model/limits.ts';
+import { Failure } from '../model/failure.ts';
+import { backupDaysMax, diskFreeBytesLow, diskFreeBytesMin } from '../model/limits.ts';
 import { formatMebibytes, freeBytes } from '../ops/checks.ts';
+import { readDamage } from '../store/sqlite/damage-note.ts';
+import { assertNew, assertNotEmptied } from '../store/sqlite/earlier-life.ts';
 import { readLastBackup } from '../store/sqlite/last-backup.ts';
 import { schemaVersion } from '../store/sqlite/migrations.ts';
 import type { Diagnosis, Examination } from './diagnosis.ts';
-import { examineAccess } from './files.ts';
+import { examineAccess, problemOf } from './files.ts';
 import { examinePlace } from './place.ts';
 
 const check = 'store';
+const dayMilliseconds = 86_400_000;
+const restore = 'Keep a copy of the file and of its -wal, and restore the last backup.';
 
 /** A clock that is so much behind the last movement was set back since. */
 const backMillisecondsMax = 60_000;
@@ -21,6 +26,12 @@ export async function* examineStore(path: string, now: number): Examination {
   const place = await examinePlace(check, path);
   if (place && !existsSync(path)) {
     yield place;
+    return;
+  }
+  try {
+    assertNotEmptied(path);
+  } catch (error) {
+    yield problemOf(check, error);
     return;
   }
   if (!existsSync(path)) {
@@ -35,6 +46,12 @@ export async function* examineStore(path: string, now: number): Examination {
   }
   if (place) {
     yield place;
+    return;
+  }
+  const damage = readDamage(path);
+  if (damage !== undefined) {
+    const todo = `Run: secure-invd ledger verify. If that finds all whole, start the server anew; if not: ${restore}`;
+    yield { check, level: 'problem', message: `A server has found ${path} damaged. ${damage}`, todo };
     return;
   }
   if (existsSync(`${path}-wal`) && !existsSync(`${path}-shm`)) {
@@ -56,7 +73,6 @@ async function* examineDisk(path: string): Examination {
 }
 
 function* readStore(path: string, now: number): Generator<Diagnosis> {
-  const restore = 'Keep a copy of the file and of its -wal, and restore the last backup.';
   let database: DatabaseSync | undefined;
   try {
     database = openForReading(path);
@@ -66,6 +82,7 @@ function* readStore(path: string, now: number): Generator<Diagnosis> {
       yield { check, level: 'problem', message: `${path} was written by a newer version of the server.`, todo };
       return;
     }
+    if (version === 0) assertNew(path);
     const damage = readOne(database, 'PRAGMA quick_check(1)');
     if (damage !== 'ok') {
       yield { check, level: 'problem', message: `${path} is damaged: ${damage}.`, todo: restore };
@@ -74,9 +91,10 @@ function* readStore(path: string, now: number): Generator<Diagnosis> {
     const message = `${path} is a whole database; what its ledger says is checked by: secure-invd ledger verify`;
     yield { check, level: 'ok', message };
     const lastMovementAt = readOne(database, 'SELECT at FROM movement ORDER BY seq DESC LIMIT 1');
-    if (lastMovementAt !== undefined) yield* examineBackup(path);
+    if (lastMovementAt !== undefined) yield* examineBackup(path, now);
     yield examineClock(lastMovementAt, now);
   } catch (error) {
+    if (error instanceof Failure) return void (yield problemOf(check, error));
     const reason = error instanceof Error ? error.message : String(error);
     yield { check, level: 'problem', message: `${path} cannot be read: ${reason}.`, todo: restore };
   } finally {
@@ -84,11 +102,16 @@ function* readStore(path: string, now: number): Generator<Diagnosis> {
   }
 }
 
-/** How old one may be is for the rules of alerts to say. */
-function* examineBackup(path: string): Generator<Diagnosis> {
-  if (readLastBackup(path) !== null) return;
+function* examineBackup(path: string, now: number): Generator<Diagnosis> {
+  const at = readLastBackup(path);
   const todo = 'Run: secure-invd backup FILE';
-  yield { check: 'backup', level: 'warning', message: `No backup of ${path} was ever made by this program.`, todo };
+  if (at === null) {
+    yield { check: 'backup', level: 'warning', message: `No backup of ${path} was ever made by this program.`, todo };
+    return;
+  }
+  const days = Math.floor((now - at) / dayMilliseconds);
+  const message = `The last backup of ${path} was made ${new Date(at).toISOString()}, ${days} days ago.`;
+  if (days >= backupDaysMax) yield { check: 'backup', level: 'warning', message, todo };
 }
 
 /**

@@ -289,6 +289,8 @@ export const eventLoopDelayMillisecondsMax = 1000;
 export const diskFreeBytesMin = 64 * 1024 * 1024;
 /** Below it, an operator has days rather than minutes to make room. */
 export const diskFreeBytesLow = 1024 * 1024 * 1024;
+/** Somebody who makes one each day has missed one; what is lost with the disk is what was done since. */
+export const backupDaysMax = 2;
 /** More than NTP ever slews: the machine's clock was set, or slept. As much as tokens are forgiven. */
 export const clockDivergenceSecondsMax = 30;
 /** How often the two clocks are compared: a step is known before the next token is refreshed. */

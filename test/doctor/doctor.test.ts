@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Diagnosis, formatDiagnoses } from '../../src/doctor/diagnosis.ts';
+import { backupDaysMax } from '../../src/model/limits.ts';
 import { type ServerProcess, startProcess } from '../fault/server-process.ts';
 import { freePort } from '../support/ops-port.ts';
 import { compiledPrograms } from '../support/programs.ts';
@@ -232,6 +233,23 @@ describe('what is wrong is found, with what to do', () => {
     expect(await readdir(join(folder, 'data'))).not.toContain('inventory.db-shm');
   });
 
+  test('a store that was emptied, and one that a server has found damaged', async () => {
+    const file = join(folder, 'data', 'inventory.db');
+    await copyFile(file, `${file}.kept`);
+    const empty = await found(
+      () => writeFile(file, ''),
+      () => rename(`${file}.kept`, file),
+    );
+    expect([empty.status, empty.bad]).toMatchObject([
+      1,
+      [{ check: 'store', message: expect.stringContaining('is empty') }],
+    ]);
+    const harm = () => writeFile(`${file}-damage`, 'Movement 7 is not what was written.\n');
+    const { status, bad } = await found(harm, () => rm(`${file}-damage`));
+    expect([status, bad]).toMatchObject([1, [{ check: 'store', message: expect.stringContaining('Movement 7 is') }]]);
+    expect(bad[0]?.todo).toContain('secure-invd ledger verify');
+  });
+
   test('a secret of the webhooks that is not there', async () => {
     const secret = join(folder, 'none');
     const { status, bad } = await examine(folder, port, ['--notify-secret-file', secret]);
@@ -352,14 +370,19 @@ describe('what is wrong is found, with what to do', () => {
   });
 });
 
-test("a clock that is behind the store's last movement is a problem", async () => {
+test("a clock that is behind the store's last movement is a problem, and a backup that is too old a warning", async () => {
   const { folder } = await makeFolder('stop');
   const { examineStore } = await import('../../src/doctor/stored.ts');
-  const found: Diagnosis[] = [];
-  const yesterday = Date.now() - 86_400_000;
-  for await (const one of examineStore(join(folder, 'data', 'inventory.db'), yesterday)) found.push(one);
-  expect(found.filter(({ level }) => level !== 'ok')).toMatchObject([
-    { check: 'backup' },
-    { check: 'clock', level: 'problem' },
-  ]);
+  const store = join(folder, 'data', 'inventory.db');
+  const wrong = async (now: number) => {
+    const found: Diagnosis[] = [];
+    for await (const one of examineStore(store, now)) found.push(one);
+    return found.filter(({ level }) => level !== 'ok');
+  };
+  const day = 86_400_000;
+  expect(await wrong(Date.now() - day)).toMatchObject([{ check: 'backup' }, { check: 'clock', level: 'problem' }]);
+  await writeFile(`${store}-backup`, `${new Date().toISOString()}\n`);
+  expect(await wrong(Date.now() + (backupDaysMax - 1) * day)).toEqual([]);
+  const message = expect.stringContaining(`, ${backupDaysMax} days ago.`);
+  expect(await wrong(Date.now() + backupDaysMax * day)).toMatchObject([{ check: 'backup', level: 'warning', message }]);
 });

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { serverSettings } from '../../src/config/server-schema.ts';
-import { drainSecondsMax } from '../../src/model/limits.ts';
+import { backupDaysMax, drainSecondsMax } from '../../src/model/limits.ts';
 import { backUpStore } from '../../src/store/files.ts';
 import { freePort, getPage } from '../support/ops-port.ts';
 import { startServer, temporaryFolder } from '../support/server.ts';
@@ -74,6 +74,11 @@ describe('config/alerts.yml', () => {
         for (const label of labels) expect([alert, own]).toEqual([alert, expect.stringMatching(`[{,]${label}="`)]);
       }
     }
+  });
+
+  test('calls a backup too old when the doctor does', () => {
+    const [age] = rules.filter(({ alert }) => alert === 'SecureInvBackupIsOld');
+    expect(age?.expr).toBe(`secure_inv_backup_age_seconds > ${backupDaysMax} * 86400`);
   });
 
   const promtool = has('promtool');
