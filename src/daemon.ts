@@ -162,7 +162,7 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
     const metrics =
       config.ops.port === 0
         ? undefined
-        : await openMetrics(store, {
+        : await openMetrics(store, log, {
             version,
             startedAt: now(),
             now,
@@ -263,9 +263,9 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
 }
 
 /** Loaded only where somebody asks for it. */
-async function openMetrics(store: Store, observed: Observed): Promise<Metrics> {
+async function openMetrics(store: Store, log: Logger, observed: Observed): Promise<Metrics> {
   const { Metrics } = await import('./ops/metrics.ts');
-  const metrics = new Metrics(observed);
+  const metrics = new Metrics(observed, (gauge, problem) => log.error({ gauge, err: problem }, 'cannot measure'));
   store.onCommit((writes, seconds, isDone) => metrics.committed(writes, seconds, isDone));
   return metrics;
 }

@@ -283,6 +283,8 @@ export const readinessMilliseconds = 2000;
 export const silenceSecondsMax = 10;
 /** A check of readiness that takes longer than probes wait has failed. */
 export const readinessCheckMillisecondsMax = 900;
+/** Longer than all of readiness, which is a gauge, and shorter than any scraper waits. */
+export const gaugeMillisecondsMax = 2000;
 /** An event loop that is late by this much answers nobody in time. */
 export const eventLoopDelayMillisecondsMax = 1000;
 /** Four times the log that is written between two checkpoints: below it changes are about to be refused. */

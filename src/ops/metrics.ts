@@ -1,5 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { gaugeMillisecondsMax } from '../model/limits.ts';
 import {
   type CommandOutcome,
   type HandshakeProblem,
@@ -8,6 +9,7 @@ import {
   type Observed,
   prefix,
 } from './observed.ts';
+import { within } from './readiness.ts';
 
 const milliseconds = 1e-3;
 const nanoseconds = 1e-9;
@@ -77,7 +79,18 @@ export class Metrics {
     registers: [this.#registry],
   });
 
-  constructor(observed: Observed) {
+  readonly #gaugeFailures = new Counter({
+    name: `${prefix}gauge_failures_total`,
+    help: 'Looks for a gauge that failed, for which it was left out, by gauge.',
+    labelNames: ['gauge'],
+    registers: [this.#registry],
+  });
+  readonly #onProblem: (gauge: string, problem: unknown) => void;
+  readonly #told = new Set<string>();
+
+  /** `onProblem` is told once of each gauge that cannot be looked up, and again when it could be meanwhile. */
+  constructor(observed: Observed, onProblem: (gauge: string, problem: unknown) => void) {
+    this.#onProblem = onProblem;
     this.#loopDelay.enable();
     this.#gauge('connections', 'Connections: handshake, stranger (not logged in yet) or user.', ['state'], (set) => {
       for (const [state, count] of Object.entries(observed.connections())) set(count, { state });
@@ -207,6 +220,7 @@ export class Metrics {
     labelNames: readonly Label[],
     look: (set: (value: number, labels?: Partial<Record<Label, string>>) => void) => void | Promise<void>,
   ): void {
+    const lookSafely = (set: Parameters<typeof look>[0]) => this.#lookSafely(name, async () => look(set));
     new Gauge({
       name: prefix + name,
       help,
@@ -216,8 +230,21 @@ export class Metrics {
         // What there is no more is not to be told any more.
         if (labelNames.length > 0) this.reset();
         else this.remove();
-        await look((value, labels) => (labels ? this.set(labels, value) : this.set(value)));
+        await lookSafely((value, labels) => (labels ? this.set(labels, value) : this.set(value)));
       },
     });
+  }
+
+  /** What cannot be looked up, or not within the patience of who asks, is left out: all else is to be seen just then. */
+  async #lookSafely(name: string, look: () => Promise<void>): Promise<void> {
+    try {
+      const found = look().then(() => true);
+      if (!(await within(found, gaugeMillisecondsMax, false))) throw new Error('There was no answer in time.');
+      this.#told.delete(name);
+    } catch (problem) {
+      this.#gaugeFailures.inc({ gauge: name });
+      if (!this.#told.has(name)) this.#onProblem(name, problem);
+      this.#told.add(name);
+    }
   }
 }

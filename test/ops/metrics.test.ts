@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
+import { readFile, rename } from 'node:fs/promises';
 import { connect as connectTcp } from 'node:net';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { commands } from '../../src/command/index.ts';
+import { Metrics } from '../../src/ops/metrics.ts';
 import { makeClientCertificate } from '../../src/pki/client-certificate.ts';
 import { revoke } from '../../src/pki/revocation.ts';
 import { backUpStore } from '../../src/store/files.ts';
@@ -205,4 +206,40 @@ test('logins that wait for a hash are seen in the queue', async () => {
   await expect.poll(() => value('password_hashes{state="waiting"}'), { ...patience, interval: 20 }).toBeGreaterThan(0);
   await Promise.all(logins);
   await expect.poll(() => value('password_hashes{state="waiting"}'), patience).toBe(0);
+});
+
+test('what cannot be measured is left out, counted and told once, and all else is served', async () => {
+  const { server, value, port } = await startMeasured();
+  await WireClient.open(server);
+  const data = join(server.folder, 'data');
+  await rename(data, `${data}.away`);
+  await expect.poll(() => value('disk_free_bytes'), patience).toBeUndefined();
+  await expect.poll(() => value('gauge_failures_total{gauge="disk_free_bytes"}'), patience).toBeGreaterThanOrEqual(1);
+  expect(await value('connections{state="stranger"}')).toBe(1);
+  // And what has happened is told by whoever looks at the store.
+  await expect.poll(() => value('ready'), patience).toBe(0);
+  expect((await getPage(port, '/readyz')).text).toMatch(/\[-\] store: The store was moved, deleted or replaced/);
+  await rename(`${data}.away`, data);
+  await expect.poll(() => value('disk_free_bytes'), patience).toBeGreaterThan(0);
+});
+
+test('what is not measured in time is left out as well, and told again only after it could be', async () => {
+  const told = vi.fn();
+  const nothing = async () => 0;
+  let free: () => Promise<number> = () => Promise.reject(new Error('gone'));
+  const observed = {
+    ...{ version: '1', startedAt: 0, now: () => 0, divergence: () => 0, certificateEnds: () => [] },
+    ...{ connections: () => ({ handshake: 0, stranger: 0, user: 0 }), hashing: () => ({ running: 0, waiting: 0 }) },
+    ...{ storeBytes: async () => ({ database: 1, log: 0 }), diskFree: () => free(), backupAt: nothing },
+    isReady: async () => true,
+  };
+  const metrics = new Metrics(observed, told);
+  onTestFinished(() => metrics.close());
+  const isThere = async () => /^secure_inv_disk_free_bytes /m.test(await metrics.text());
+  expect([await isThere(), await isThere(), told.mock.calls.length]).toEqual([false, false, 1]);
+  free = nothing;
+  expect([await isThere(), told.mock.calls.length]).toEqual([true, 1]);
+  free = () => new Promise(() => undefined);
+  expect([await isThere(), told.mock.calls.length]).toEqual([false, 2]);
+  expect(await metrics.text()).toContain('secure_inv_gauge_failures_total{gauge="disk_free_bytes"} 3');
 });
