@@ -43,10 +43,17 @@ const server: BuildOptions = {
   external: ['argon2', 'pino', 'pino-pretty'],
 };
 
-/** Compiles src without a look at its types, and hands the files back where none is written. */
+/** So does what makes certificates, by itself: operators need it where the packages for working on this are not. */
+const certificates: BuildOptions = {
+  ...common,
+  entryPoints: [fileURLToPath(new URL('gen-certs.ts', import.meta.url))],
+  target: 'node24',
+};
+
+/** Compiles src and gen-certs without a look at its types, and hands the files back where none is written. */
 export async function compilePrograms(outdir: string, { write = true } = {}): Promise<readonly OutputFile[]> {
   const results = await Promise.all(
-    [client, server].map((options) => build({ ...options, outdir, write, logLevel: 'warning' })),
+    [client, server, certificates].map((options) => build({ ...options, outdir, write, logLevel: 'warning' })),
   );
   return results.flatMap(({ outputFiles }) => outputFiles ?? []);
 }

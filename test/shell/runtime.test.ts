@@ -1,10 +1,11 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { cp, readdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
-import { startServer } from '../support/server.ts';
+import { startServer, temporaryFolder } from '../support/server.ts';
 import { shareClone } from '../support/shared-clone.ts';
 import { enrollAdministrator } from '../support/wire-client.ts';
 
@@ -36,6 +37,17 @@ test.skipIf(!older)(`a server on an older Node.js says in one line what it needs
   const { status, stdout, stderr } = await run('secure-invd.js', []);
   expect(stderr).toMatch(/^secure-invd: needs Node\.js 24 or newer \(this is 2\d\.\d+\.\d+\)\..*\n$/);
   expect([status, stdout]).toEqual([1, '']);
+});
+
+test('gen-certs works where the packages are gone that only work on this project needs', async () => {
+  const folder = await temporaryFolder();
+  for (const file of ['package.json', 'dist/gen-certs.js']) {
+    await cp(join(clone().folder, file), join(folder, file)); // And no package at all.
+  }
+  const words = ['--silent', 'run', 'gen-certs', '--', '--folder', join(folder, 'certs')];
+  const { status, stderr } = spawnSync('npm', words, { cwd: folder, env: clone().environment('operator') });
+  expect([status, String(stderr)]).toEqual([0, '']);
+  expect(await readdir(join(folder, 'certs'))).toContain('server.pem');
 });
 
 test.skipIf(!older)(`the client works on an older Node.js${reason}`, async () => {
