@@ -1,3 +1,4 @@
+import { randomFillSync } from 'node:crypto';
 import { closeSync, openSync, statfsSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { diskReserveBytes } from '../../model/limits.ts';
@@ -62,11 +63,11 @@ export class DiskReserve {
   }
 }
 
-/** Blocks, and not a hole. */
+/** Blocks, and not a hole, nor what a file system would compress to next to nothing. */
 function write(path: string): void {
   const file = openSync(path, 'w', 0o600);
   try {
-    const block = Buffer.alloc(1024 * 1024, 'reserve ');
+    const block = randomFillSync(Buffer.alloc(1024 * 1024));
     for (let bytes = 0; bytes < diskReserveBytes; ) bytes += writeSync(file, block, 0, block.length, bytes);
   } finally {
     closeSync(file);
