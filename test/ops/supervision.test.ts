@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -130,6 +130,9 @@ describe('a signal', () => {
     await expect
       .poll(() => log, patience)
       .toMatch(/"keys":"[^"]*token-keys\.json[^"]*","settings":"audit\.days",.*reloaded, but for what is wrong/);
+    // What the store's thread warns of is a line as well.
+    await rename(join(folder, 'data'), join(folder, 'away'));
+    await expect.poll(() => log, patience).toMatch(/^\{"level":60,.*The store was moved.* put it back/m);
   });
 });
 
