@@ -6,24 +6,22 @@ import { Failure, failures } from '../model/failure.ts';
 import {
   enrolmentSecondsMax,
   idleSecondsMax,
-  importPageBytesMax,
   jsonValuesMax,
   jsonValuesMaxBeforeLogin,
   lineBytesMax,
-  lineBytesMaxBeforeLogin,
   lineSecondsMax,
   loginSecondsMax,
   requestsInFlightMax,
   silentPeerMillisecondsMax,
-  unreadReplyBytesMax,
-  unreadReplyBytesMaxBeforeLogin,
   unreadReplySecondsMax,
 } from '../model/limits.ts';
 import { may } from '../model/user.ts';
-import { LineDecoder, lineTooLong } from '../wire/frame.ts';
+import { lineTooLong } from '../wire/frame.ts';
 import { formatReply, parseRequest, type Reply, type Request } from '../wire/message.ts';
 import { type Caller, dispatch, type Services, weightOf } from './dispatch.ts';
 import type { Turn } from './fair-share.ts';
+import { Incoming } from './incoming.ts';
+import { Outgoing } from './outgoing.ts';
 import type { Watches } from './watches.ts';
 
 /** A peer that does not close after our last word is cut off. */
@@ -35,33 +33,29 @@ const keepAliveMilliseconds = 60_000;
  * One client's socket: the only place that touches its events. Bytes go in, the decoder makes lines of them, `dispatch`
  * makes replies of those, and bytes go out. Whatever the peer does, what it can occupy here is bounded: before login
  * one request and 4 KiB, after it 256 requests; then the socket is not read, so the peer feels it and memory does not.
+ * How long a line may be, and how much may lie unread, say `incoming.ts` and `outgoing.ts`.
  */
 export class Connection {
   readonly #socket: TLSSocket;
   readonly #caller: Caller;
   readonly #services: Services;
   readonly #watches: Watches;
-  readonly #decoder = new LineDecoder();
+  readonly #incoming: Incoming;
+  readonly #outgoing: Outgoing;
   readonly #since = performance.now();
   /** Requests without an answer, each by its weight. */
   #inFlight = 0;
-  /** A line waits for its user's turn, or to get long; the decoder, which still holds it, is left alone until then. */
+  /** A line waits for its user's turn. */
   #isWaiting = false;
   #isPumping = false;
-  #outgoing = '';
   #ending: 'no' | 'drain' | 'yes' = 'no';
   /** What is said at the end of a drain. */
   #lastWord: Failure | undefined;
   /** The peer will ask no more, and still reads: `printf … | openssl s_client` does. */
   #isHalfClosed = false;
   #hasBegunImport = false;
-  /** Lets another connection of this user have a long line; there while this one has one. */
-  #endLongLine: (() => void) | undefined;
-  /** By when a line that has begun must be there. */
-  #lineDeadline: NodeJS.Timeout | undefined;
   #deadline: NodeJS.Timeout | undefined;
   #deadlineSeconds = 0;
-  #unreadSince: NodeJS.Timeout | undefined;
   /** Asked for, and begun when the reply to that is on its way. */
   #wish: WatchWish | undefined;
   #endWatch: (() => void) | undefined;
@@ -74,6 +68,23 @@ export class Connection {
     };
     this.#services = services;
     this.#watches = watches;
+    const { identity } = this.#caller;
+    this.#incoming = new Incoming(
+      {
+        isLoggedIn: () => this.isLoggedIn,
+        userId: () => identity.userId,
+        mayImport: () => this.#mayImport,
+        isOpen: () => this.#isOpen,
+        onTurn: () => this.#pump(),
+        onLate: () => this.#lineIsLate(),
+      },
+      services.longLines,
+    );
+    this.#outgoing = new Outgoing(socket, {
+      isLoggedIn: () => this.isLoggedIn,
+      isWatching: () => this.#endWatch !== undefined,
+      tooSlow: () => this.#tooSlow(),
+    });
     socket.setNoDelay(true);
     socket.allowHalfOpen = true; // Who has sent everything may say so and still gets every reply.
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
@@ -171,11 +182,8 @@ export class Connection {
     );
   }
 
-  /** At once, so that what it costs is known to whoever pushes, and so is whether the socket takes more. */
   #push(lines: string): void {
-    if (this.#ending !== 'no') return;
-    this.#outgoing += lines;
-    this.#flush();
+    if (this.#ending === 'no') this.#outgoing.push(lines);
   }
 
   /** The reason stands behind what is unread: whoever goes on reading soon finds it. */
@@ -193,7 +201,7 @@ export class Connection {
 
   #receive(chunk: Buffer): void {
     if (this.#ending === 'yes') return;
-    this.#decoder.push(chunk);
+    this.#incoming.push(chunk);
     this.#pump();
   }
 
@@ -212,63 +220,32 @@ export class Connection {
   /** Takes as many lines as may be in flight. Not reading while lines wait is what bounds the decoder's buffer. */
   #takeLines(): void {
     while (this.#ending === 'no') {
-      const isFull = this.#inFlight >= this.#inFlightMax || this.#socket.writableLength > this.#unreadMax;
-      if (this.#isWaiting || isFull) {
-        this.#forgetLineDeadline();
+      const isFull = this.#inFlight >= this.#inFlightMax || this.#outgoing.isTooMuch;
+      if (this.#isWaiting || this.#incoming.isWaiting || isFull) {
+        this.#incoming.stopClock();
         this.#socket.pause();
         return;
       }
-      if (this.#decoder.held <= lineBytesMax) this.#forgetLongLine();
-      else if (this.#mayBeginLongLine) this.#beginLongLine();
-      if (this.#isWaiting) continue;
       const line = this.#nextLine();
+      if (this.#incoming.isWaiting) continue;
       if (line) {
-        this.#forgetLineDeadline();
+        this.#incoming.stopClock();
         this.#ask(line);
       } else if (this.#ending === 'no') {
         if (this.#isHalfClosed && this.#inFlight === 0) this.#end();
-        else this.#awaitRest();
+        else {
+          this.#socket.resume();
+          this.#incoming.awaitRest();
+        }
         return;
       }
     }
     if (this.#ending === 'drain' && this.#lastWord && this.#inFlight === 0) this.refuse(this.#lastWord);
   }
 
-  #awaitRest(): void {
-    this.#socket.resume();
-    if (this.#decoder.held === 0) return;
-    this.#lineDeadline ??= setTimeout(() => {
-      const why = `A line was not there within ${lineSecondsMax} s of its beginning.`;
-      this.refuse(new Failure('going-away', why, { hint: 'Connect again.' }));
-    }, lineSecondsMax * 1000);
-  }
-
-  #forgetLineDeadline(): void {
-    clearTimeout(this.#lineDeadline);
-    this.#lineDeadline = undefined;
-  }
-
-  /** One of each user's at a time, so that their memory does not grow with the connections that have begun an import. */
-  #beginLongLine(): void {
-    const { userId } = this.#caller.identity;
-    if (userId === undefined) return;
-    const { longLines } = this.#services;
-    const weight = importPageBytesMax; // More than any share, so that it is alone.
-    this.#isWaiting = true;
-    longLines.ask(userId, () => {
-      const start = () => {
-        this.#isWaiting = false;
-        this.#endLongLine = () => longLines.end(userId, weight);
-        if (this.#isOpen) this.#pump();
-        else this.#forgetLongLine();
-      };
-      return this.#isOpen ? { weight, start } : undefined;
-    });
-  }
-
-  #forgetLongLine(): void {
-    this.#endLongLine?.();
-    this.#endLongLine = undefined;
+  #lineIsLate(): void {
+    const why = `A line was not there within ${lineSecondsMax} s of its beginning.`;
+    this.refuse(new Failure('going-away', why, { hint: 'Connect again.' }));
   }
 
   #finish(lastWord: Failure): void {
@@ -281,7 +258,7 @@ export class Connection {
 
   #nextLine(): Uint8Array | undefined {
     try {
-      return this.#decoder.next(this.#lineMax);
+      return this.#incoming.next();
     } catch (error) {
       return this.#refuseLine(error);
     }
@@ -342,28 +319,12 @@ export class Connection {
     return failures[reply.failure.code].closes || this.#caller.identity.isWornOut;
   }
 
-  /** Replies that become ready together leave in one write, because each write is a TLS record and a system call. */
   #send(reply: Reply): void {
-    if (this.#socket.destroyed || this.#ending === 'yes') return;
-    if (this.#outgoing === '') setImmediate(() => this.#flush());
-    this.#outgoing += formatReply(reply);
-  }
-
-  #flush(): void {
-    const text = this.#outgoing;
-    this.#outgoing = '';
-    if (text === '' || this.#socket.destroyed || !this.#socket.writable) return;
-    this.#socket.write(text);
-    const isTooMuch = this.#socket.writableLength > this.#unreadMax;
-    // Whoever watches is sent nothing until they have read, and would be waited for without end.
-    if (!isTooMuch && !(this.#endWatch && this.#socket.writableNeedDrain)) return;
-    if (!this.isLoggedIn) this.#socket.destroy();
-    else this.#unreadSince ??= setTimeout(() => this.#tooSlow(), unreadReplySecondsMax * 1000);
+    if (this.#ending !== 'yes') this.#outgoing.add(formatReply(reply));
   }
 
   #drained(): void {
-    clearTimeout(this.#unreadSince);
-    this.#unreadSince = undefined;
+    this.#outgoing.forgetUnread();
     if (this.#endWatch) this.#watches.wake();
     this.#pump();
   }
@@ -372,7 +333,7 @@ export class Connection {
   #end(milliseconds = lingerMilliseconds): void {
     if (this.#ending === 'yes') return;
     this.#endWatch?.();
-    this.#flush();
+    this.#outgoing.flush();
     this.#ending = 'yes';
     this.#socket.resume();
     this.#socket.end();
@@ -409,15 +370,14 @@ export class Connection {
   #closed(): void {
     this.#endWatch?.();
     clearTimeout(this.#deadline);
-    clearTimeout(this.#unreadSince);
-    this.#forgetLineDeadline();
-    this.#forgetLongLine();
+    this.#outgoing.forgetUnread();
+    this.#incoming.close();
     this.#ending = 'yes';
     this.#caller.identity.close();
   }
 
   get #isBusy(): boolean {
-    return this.#inFlight > 0 || this.#isWaiting;
+    return this.#inFlight > 0 || this.#isWaiting || this.#incoming.isWaiting;
   }
 
   get #isOpen(): boolean {
@@ -428,19 +388,10 @@ export class Connection {
     return this.isLoggedIn ? requestsInFlightMax : 1;
   }
 
-  get #lineMax(): number {
-    if (!this.isLoggedIn) return lineBytesMaxBeforeLogin;
-    return this.#endLongLine ? importPageBytesMax : lineBytesMax;
-  }
-
-  /** Long lines are for who may import, and has begun to; that is asked only when so much has come that it matters. */
-  get #mayBeginLongLine(): boolean {
-    if (!this.#hasBegunImport || this.#endLongLine) return false;
+  /** Long lines are for who may import, and has begun to. */
+  get #mayImport(): boolean {
+    if (!this.#hasBegunImport) return false;
     const principal = this.#caller.identity.known();
     return principal !== undefined && may(principal, 'stock:import');
-  }
-
-  get #unreadMax(): number {
-    return this.isLoggedIn ? unreadReplyBytesMax : unreadReplyBytesMaxBeforeLogin;
   }
 }
