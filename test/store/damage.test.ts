@@ -1,10 +1,10 @@
 import { copyFile, open, readFile, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
 import { verifyStore } from '../../src/store/files.ts';
 import { openStore } from '../../src/store/open.ts';
-import type { Store } from '../../src/store/store.ts';
+import { damageWarning, type Store } from '../../src/store/store.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { refusalOf } from './contract.ts';
 import { intentOf, moveOf, note, sessionOf } from './intent.ts';
@@ -118,9 +118,14 @@ test('a remark that flipped in the database turns the store read-only within sec
     code: 'storage',
     message: 'Movement 7 is not what was written.',
   });
+  const warned = vi.fn();
+  process.on('warning', warned);
+  onTestFinished(() => void process.off('warning', warned));
   const store = await openAt(path);
   const problem = 'The store is damaged and takes no more changes. Movement 7 is not what was written.';
   await expect.poll(() => store.health(), { timeout: 10_000 }).toEqual({ problem, lastBackupAt: null });
+  const warning = { name: damageWarning, message: `${problem} Run: secure-invd ledger verify` };
+  await vi.waitFor(() => expect(warned.mock.calls).toMatchObject([[warning]]));
   const refusal = await refusalOf(store.apply(intentOf('add', [['Soap', 1]]), 30));
   expect(refusal).toMatchObject({ code: 'storage', message: problem });
   expect((await store.history({ scope: null, limit: 20 })).movements).toHaveLength(10);

@@ -95,7 +95,7 @@ export class WriteGate {
     this.lookAtPlace();
     if (this.#isLost) return; // What lies at the path is another store.
     this.#damage ??= damage;
-    process.emitWarning(damagedStore(damage), damageWarning);
+    process.emitWarning(`${damagedStore(damage)} Run: secure-invd ledger verify`, damageWarning);
     try {
       writeDamage(this.#path, damage);
     } catch (error) {
