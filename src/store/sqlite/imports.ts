@@ -133,6 +133,7 @@ export class Imports {
   /** As `Store.rollImports`, inside a transaction. Anything that is thrown spoils the transaction. */
   roll(now: number): ImportSlice {
     const accepted = nextImport(this.#database, 'accepted');
+    this.#database.expectMany(accepted !== undefined);
     if (accepted && !this.#lookAgain(accepted)) return { more: true, stopped: null };
     if (accepted) {
       const { isAtEnd, ...slice } = this.#roll.forward(accepted, now);
