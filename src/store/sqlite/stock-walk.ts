@@ -43,11 +43,12 @@ export function walkByName(database: Database, question: StockQuestion, places: 
 }
 
 /** Parameters: 1 the location, 2 where the page before ended, 3 where this one has to end, 4 how many balances. */
-function nextBalances({ query }: StockQuestion): string {
+function nextBalances({ query }: StockQuestion, before: string | null): string {
   const { direction, beyond } = orderOf(query.sort);
-  return `SELECT item_id, key FROM balance
-    WHERE location_id = ?1 ${query.cursor === undefined ? '' : `AND key ${beyond} ?2`} AND (?3 IS NULL OR ?3 ${beyond} key)
-    ORDER BY key ${direction}`;
+  const from = query.cursor === undefined ? '?2 IS NULL' : `key ${beyond} ?2`;
+  // Both are ends of one stretch of the index, or the rest of the location would be read to its end.
+  const to = before === null ? '?3 IS NULL' : `key ${beyond === '>' ? '<' : '>'} ?3`;
+  return `SELECT item_id, key FROM balance WHERE location_id = ?1 AND ${from} AND ${to} ORDER BY key ${direction}`;
 }
 
 function selectNext(
@@ -71,7 +72,7 @@ function selectNext(
   }
   return database.all<ItemRow>(
     `SELECT ${itemColumns}, ${sumIn('?5')} AS quantity, NULL AS rank
-     FROM (${nextBalances(question)} LIMIT ?4) AS next CROSS JOIN item ON item.id = next.item_id
+     FROM (${nextBalances(question, before)} LIMIT ?4) AS next CROSS JOIN item ON item.id = next.item_id
      WHERE ${conditions.join(' AND ')} ORDER BY next.key ${direction} LIMIT ?9`,
     place,
     keyOf(position),
@@ -95,7 +96,7 @@ function lastLooked(
 ): RowPosition | undefined {
   return database.get(
     `SELECT item.id, item.name, next.key, NULL AS rank
-     FROM (${nextBalances(question)} LIMIT 1 OFFSET ?4) AS next CROSS JOIN item ON item.id = next.item_id`,
+     FROM (${nextBalances(question, before)} LIMIT 1 OFFSET ?4) AS next CROSS JOIN item ON item.id = next.item_id`,
     place,
     keyOf(question.position),
     before,
