@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { pageRowsDefault } from '../model/limits.ts';
+import { historySliceRows, pageRowsDefault } from '../model/limits.ts';
 import { define } from './command.ts';
 import {
   cursor,
@@ -67,16 +67,18 @@ export const history = define({
     },
   },
   async handle({ since: from, until: to, limit = pageRowsDefault, ...filters }, { store, principal }) {
-    const page = await store.history({
-      ...filters,
-      scope: principal.scope,
-      limit,
-      since: from === undefined ? undefined : parseSince(from),
-      until: to === undefined ? undefined : parseUntil(to),
-    });
-    return {
-      movements: page.movements.map(formatMovement),
-      ...(page.cursor === undefined ? {} : { cursor: page.cursor }),
-    };
+    const since = from === undefined ? undefined : parseSince(from);
+    const until = to === undefined ? undefined : parseUntil(to);
+    const movements: ReturnType<typeof formatMovement>[] = [];
+    let { cursor } = filters;
+    for (;;) {
+      const rows = Math.min(limit - movements.length, historySliceRows);
+      const slice = await store.history({ ...filters, scope: principal.scope, since, until, cursor, limit: rows });
+      movements.push(...slice.movements.map(formatMovement));
+      ({ cursor } = slice);
+      // A slice that is not full has looked at as much as one question may.
+      if (cursor === undefined || slice.movements.length < rows || movements.length === limit) break;
+    }
+    return { movements, ...(cursor === undefined ? {} : { cursor }) };
   },
 });

@@ -29,6 +29,8 @@ export const stockLookedMax = 10_000;
 export const pagedMovementsMax = 20_000;
 /** And what is looked through for one page of `history`. */
 export const historyLookedMax = 20_000;
+/** So many movements of a page are read at once, a millisecond's work: before the next ones others are served. */
+export const historySliceRows = 128;
 /** A page of `view` has as many balances; with names of 64 characters and all that items have that is 3 MB of the 4 that a client takes. */
 export const balancesShownMax = 5000;
 /** So an item's row fits into a page. */

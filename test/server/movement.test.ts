@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { historySliceRows } from '../../src/model/limits.ts';
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, enrollUser, WireClient } from '../support/wire-client.ts';
 
@@ -234,5 +235,34 @@ describe('undo', () => {
     await refuses(manager, 'move', { ...soap, from: 'main', to: 'cellar' }, noMain);
     await refuses(manager, 'count', soap, noMain);
     expect((await act(manager, 'undo', { seq: 4 }))?.result).toMatchObject({ lines: [{ balance: 4 }] });
+  });
+});
+
+describe('history', () => {
+  test('has a page of more movements than are read at once, and goes on behind it', async () => {
+    const { administrator } = await openShop();
+    const rows = 2 * historySliceRows + 50;
+    const lines = Array.from({ length: rows - 1 }, (_, at) => ({ item: at % 2 === 0 ? 'Soap' : 'Tea', quantity: 1 }));
+    await act(administrator, 'add', { lines });
+    const ask = async (params: object) => (await administrator.ask('history', params))?.result;
+    const downFrom = (seq: number, count: number, step = 1) =>
+      Array.from({ length: count }, (_, at) => seq - at * step);
+    const seqs = (page: unknown) => Object(page).movements.map(({ seq }: { seq: number }) => seq);
+    for (const limit of [
+      historySliceRows - 1,
+      historySliceRows,
+      historySliceRows + 1,
+      2 * historySliceRows,
+      rows - 1,
+    ]) {
+      const page = await ask({ limit });
+      expect(seqs(page)).toEqual(downFrom(rows, limit));
+      expect(seqs(await ask({ limit: 10, cursor: page?.['cursor'] }))).toEqual(
+        downFrom(rows - limit, Math.min(10, rows - limit)),
+      );
+    }
+    expect(await ask({ limit: rows })).toEqual({ movements: expect.any(Array) });
+    expect(seqs(await ask({ limit: 1000 }))).toEqual(downFrom(rows, rows));
+    expect(seqs(await ask({ limit: 140, item: 'Tea' }))).toEqual(downFrom(rows - 1, 140, 2));
   });
 });
