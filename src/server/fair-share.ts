@@ -39,11 +39,17 @@ interface Asker {
  * Who is alone may use everything.
  */
 export class FairShare {
+  readonly #now: () => number;
   readonly #works = new Map<number, Work>();
   /** The users who asked last: whoever asks, one of the two is somebody else. */
   #latest: Asker = { userId: Number.NaN, at: Number.NEGATIVE_INFINITY };
   #before = this.#latest;
   #settling: NodeJS.Immediate | undefined;
+
+  /** `now` is a clock in milliseconds that never goes back. */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
 
   /** Has a line read, and begun, when its turn has come, which may be at once. */
   ask(userId: number, read: Waiting['read']): void {
@@ -69,7 +75,7 @@ export class FairShare {
   }
 
   #note(userId: number): void {
-    const at = performance.now();
+    const at = this.#now();
     if (this.#latest.userId === userId) {
       this.#latest.at = at;
     } else {
@@ -80,7 +86,7 @@ export class FairShare {
 
   #workMax(userId: number): number {
     const other = this.#latest.userId === userId ? this.#before : this.#latest;
-    return performance.now() - other.at < userWorkSharedMilliseconds ? sharedWorkMax : userWorkMax;
+    return this.#now() - other.at < userWorkSharedMilliseconds ? sharedWorkMax : userWorkMax;
   }
 
   #settle(): void {
@@ -109,9 +115,9 @@ export class FairShare {
   }
 
   #read(userId: number, work: Work, { read }: Waiting): Turn | undefined {
-    const since = performance.now();
+    const since = this.#now();
     const turn = read();
-    const milliseconds = performance.now() - since;
+    const milliseconds = this.#now() - since;
     if (milliseconds > lineReadMillisecondsMax) {
       work.isResting = true;
       setTimeout(() => {
