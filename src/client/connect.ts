@@ -192,9 +192,15 @@ export async function fetchAuthority(host: string, port: number): Promise<ShownA
   };
 }
 
-/** SHA-256 of a certificate's DER, base64url as in an enrolment link. */
-export function fingerprintOf(pem: string): string {
-  return createHash('sha256').update(new X509Certificate(pem).raw).digest('base64url');
+/** SHA-256 of a certificate's DER, base64url as in an enrolment link. Failures: `bad-params` when `what` is no certificate. */
+export function fingerprintOf(pem: string, what = 'The authority'): string {
+  try {
+    return createHash('sha256').update(new X509Certificate(pem).raw).digest('base64url');
+  } catch {
+    throw new Failure('bad-params', `${what} is not a certificate in a PEM file.`, {
+      hint: 'Log in again, with the server-ca.pem that the operator has: secure-inv login --ca FILE',
+    });
+  }
 }
 
 interface Trust {

@@ -16,6 +16,14 @@ export function aboutOwnFile(path: string, cannot: 'read' | 'written', error: un
   if (error instanceof Failure || !(error instanceof Error && 'code' in error)) return error;
   const why = reasons[String(error.code)] ?? String(error.code);
   return new Failure('storage', `${path} cannot be ${cannot}: ${why}.`, {
-    hint: 'See to that disk or folder, and give the command again.',
+    hint: 'See to that disk or folder first.', // An operation may have been counted: nobody is told to give it again.
   });
+}
+
+/** A sentence: why a file that somebody named cannot be read. */
+export function unreadable(path: string, error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  if (code === 'ENOENT') return `There is no file ${path}.`;
+  if (code === 'EISDIR') return `${path} is a folder, not a file.`;
+  return `${path} cannot be read: ${reasons[code] ?? code}.`;
 }

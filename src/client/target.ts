@@ -10,6 +10,7 @@ import { ClientSession } from './call.ts';
 import type { KeptCertificate } from './certificate.ts';
 import { type Endpoint, fingerprintOf } from './connect.ts';
 import { type Context, ContextStore } from './context.ts';
+import { unreadable } from './own-file.ts';
 import type { QueueOwner } from './queue-entry.ts';
 
 /** Where and who, as options, environment or a caller's code say it. Files as paths. */
@@ -137,7 +138,8 @@ function assertSameServer(context: Context, { host, port, ca }: Pick<Endpoint, '
       hint: 'Leave out --server or --context.',
     });
   }
-  if (fingerprintOf(context.ca) !== fingerprintOf(ca)) {
+  const trusted = fingerprintOf(context.ca, `What the context ${context.name} trusts`);
+  if (trusted !== fingerprintOf(ca, '--ca')) {
     throw new Failure('bad-params', `--ca is not the authority that the context ${context.name} trusts.`, {
       hint: 'If the operator made a new one, log in again: secure-inv login --ca FILE',
     });
@@ -185,8 +187,7 @@ export async function readGiven(path: string, what: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? error.code : error;
-    throw new Failure('bad-params', `${what}: ${file} cannot be read (${reason}).`);
+    throw new Failure('bad-params', `${what}: ${unreadable(file, error)}`);
   }
 }
 

@@ -8,6 +8,7 @@ import { importFileBytesMax } from '../../model/limits.ts';
 import { detectDelimiter, parseCsv, separatorLine, unguard } from '../csv.ts';
 import { type FileRow, quoted } from '../import-rows.ts';
 import { parseJsonArray, parseJsonLines } from '../json-rows.ts';
+import { unreadable } from '../own-file.ts';
 import { parseNumber } from './pairs.ts';
 
 /** The forms that a file may have. */
@@ -41,13 +42,8 @@ async function readFileBounded(path: string): Promise<Buffer> {
     return await readBounded(file.createReadStream({ autoClose: false }), basename(path));
   } catch (error) {
     if (error instanceof Failure || !(error instanceof Error && 'code' in error)) throw error;
-    throw new Failure('bad-params', unreadable(path, String(error.code)));
+    throw new Failure('bad-params', unreadable(path, error));
   }
-}
-
-function unreadable(path: string, code: string): string {
-  if (code === 'ENOENT') return `There is no file ${path}.`;
-  return code === 'EISDIR' ? `${path} is a folder, not a file.` : `${path} cannot be read (${code}).`;
 }
 
 async function readBounded(stream: NodeJS.ReadableStream, what: string): Promise<Buffer> {
