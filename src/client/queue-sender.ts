@@ -114,11 +114,20 @@ export async function callKept(
     await queue.forget(entry);
     return result;
   } catch (error) {
-    if (!(error instanceof Failure) || uncertain.has(error.code)) await queue.settle(entry);
-    else if (before && !verdicts.has(error.code)) await queue.settle(before);
+    const isUncertain = !(error instanceof Failure) || uncertain.has(error.code);
+    // What became of the operation is said whatever the disk does: who reads only of the disk gives it once more.
+    let isKept = true;
+    const settle = async (left: QueueEntry) => {
+      isKept = await queue.settle(left).then(
+        () => true,
+        () => false,
+      );
+    };
+    if (isUncertain) await settle(entry);
+    else if (before && !verdicts.has(error.code)) await settle(before);
     else await queue.forget(entry);
     if (!(error instanceof Failure)) throw error;
-    if (uncertain.has(error.code)) throw keptFailure(error, params.operation);
+    if (isUncertain) throw unconfirmedFailure(error, params.operation, isKept);
     throw error.code === 'unreachable' && command.shell?.canWait ? offerToWait(error) : error;
   }
 }
@@ -129,7 +138,10 @@ function offerToWait({ code, message, details }: Failure): Failure {
   return new Failure(code, message, { ...details, hint: [details.hint, offer].filter(Boolean).join(' ') });
 }
 
-function keptFailure({ code, message, details }: Failure, operation: string): Failure {
-  const hint = `It is kept. Run: secure-inv queue send, or repeat the command with --operation ${operation}. It is counted once.`;
-  return new Failure(code, message, { ...details, hint });
+function unconfirmedFailure({ code, message, details }: Failure, operation: string, isKept: boolean): Failure {
+  const kept = isKept ? 'It is kept. Run: secure-inv queue send, or repeat' : 'Repeat';
+  return new Failure(code, message, {
+    ...details,
+    hint: `${kept} the command with --operation ${operation}. It is counted once.`,
+  });
 }

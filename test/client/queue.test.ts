@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
@@ -127,6 +128,33 @@ describe('an operation whose answer was lost', () => {
     expect(await run('add', 'Soap', '1')).toMatchObject({ status: 5 });
     expect(await list()).toEqual([]);
   });
+});
+
+test('whoever cannot keep an operation of unknown outcome is told how to repeat it, and not of the disk only', async () => {
+  const answers: Record<string, () => Answer> = { authenticate: ok };
+  const { run, queue } = await start(answers);
+  answers['add'] = () => {
+    rmSync(queue, { recursive: true });
+    writeFileSync(queue, 'no folder');
+    return new Error('internal');
+  };
+  const { status, stderr } = await run('add', 'Soap', '1', '--operation', operation);
+  expect(status).toBe(2);
+  expect(stderr).toBe(`secure-inv: No.\nhint: Repeat the command with --operation ${operation}. It is counted once.\n`);
+});
+
+test('what somebody drops while a retry waits for its turn is not kept anew', async () => {
+  const { run, list, asked, queue, server } = await start({ authenticate: ok });
+  const refused = await keep(queue, 1, { server, refusal: { code: 'out-of-stock', message: 'No.' } });
+  let retried: ReturnType<typeof run> | undefined;
+  await withFileLock(join(queue, 'lock'), async () => {
+    retried = run('queue', 'retry', refused);
+    await run('queue', '--json');
+    await new Promise((resolve) => setTimeout(resolve, 300)); // Mostly it has read what is there, and waits.
+    rmSync(join(queue, `000000000001-${refused}.json`));
+  });
+  expect(await retried).toMatchObject({ status: 5, stdout: '' });
+  expect([await list(), asked]).toEqual([[], []]);
 });
 
 describe('an operation is never sent as somebody else', () => {

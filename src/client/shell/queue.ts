@@ -110,7 +110,10 @@ async function retry(shell: Shell, id: string): Promise<void> {
   }
   const command = findCommand(entry.method);
   if (!command) throw new Failure('unknown-command', `This program knows no "${entry.method}".`);
-  await withQueueLock(queue, () => queue.add(entry));
+  await withQueueLock(queue, async () => {
+    if (!(await queue.read(entry))) throw answeredMeanwhile(); // It would be kept anew, although somebody dropped it.
+    await queue.add(entry);
+  });
   await sendUpTo(shell, queue, command, entry, ({ file }) => file === entry.file);
 }
 
@@ -123,13 +126,17 @@ async function drop(shell: Shell, id: string, isAgreed: boolean): Promise<void> 
   const queue = new OperationQueue(stateFolder, { server: '', ...entry });
   await withQueueLock(queue, async () => {
     const now = await queue.read(entry);
-    if (!now) throw new Failure('not-found', 'It has been answered meanwhile.', { hint: 'See: secure-inv history' });
+    if (!now) throw answeredMeanwhile();
     if (stateOf(now) === 'sending') {
       throw new Failure('busy', 'Another shell is sending it just now.', { hint: 'See in a moment: secure-inv queue' });
     }
     await queue.drop(now);
   });
   say(shell, `Dropped: ${what}.`, { operation: operationOf(entry) });
+}
+
+function answeredMeanwhile(): Failure {
+  return new Failure('not-found', 'It has been answered or dropped meanwhile.', { hint: 'See: secure-inv history' });
 }
 
 async function agree(entry: QueueFile, what: string): Promise<void> {
