@@ -8,6 +8,7 @@ import { parseCsv, unguard } from '../../src/client/csv.ts';
 import { connect } from '../../src/index.ts';
 import { compiledPrograms } from '../support/programs.ts';
 import { startServer, type TestServer } from '../support/server.ts';
+import { Terminal } from '../support/terminal.ts';
 import { enrollAdministrator, WireClient } from '../support/wire-client.ts';
 
 const { client: program } = await compiledPrograms();
@@ -57,6 +58,15 @@ test('an export of many pages has each row once, and what is imported elsewhere 
   const piped = `'${process.execPath}' '${program}' ${target} export history | head -1`;
   const { stdout, stderr } = await promisify(execFile)('bash', ['-c', piped], { env, timeout: 20_000 });
   expect([stdout.split(',')[0], stderr]).toEqual(['seq', '']);
+
+  // On a terminal the rows show how far it is: a line about that would stand where one of theirs does.
+  const terminal = new Terminal(process.execPath, [program, ...target.split(' '), 'export', '--format', 'json'], {
+    cwd: from.server.folder,
+    env: { HOME: from.server.folder, SECURE_INV_TOKEN: from.token },
+  });
+  expect(await terminal.ended).toBe(0);
+  expect(terminal.text).toMatch(/"precision":0\}\n\]\n$/);
+  expect(terminal.text).not.toMatch(/\d rows/);
   await expect(from.run('export', '--output', '/dev/null')).rejects.toThrow('/dev/null is no ordinary file');
 
   const inventory = await connect({ server: `127.0.0.1:${from.server.port}`, ca: from.ca, token: from.token });

@@ -93,13 +93,15 @@ async function exportAll(
   // Loaded by who exports only: every other command starts without it.
   const formatter = format === 'csv' ? csvFormatter((await import('../csv.ts')).formatCsvRow) : jsonFormatter(format);
   await withSession(shell, async (session) => {
-    const progress = openProgress('rows');
+    // Where the rows are read, they show how far it is, and a line of ours would wipe out one of theirs.
+    const isShown = output === undefined && process.stdout.isTTY;
+    const progress = isShown ? undefined : openProgress('rows');
     try {
-      const write = (sink: Writable) => writeRows(sink, pages(session), columns[subject], formatter, progress.show);
+      const write = (sink: Writable) => writeRows(sink, pages(session), columns[subject], formatter, progress?.show);
       if (output === undefined) await toStandardOutput(write);
       else await toFile(output, write);
     } finally {
-      progress.clear();
+      progress?.clear();
     }
   });
 }
@@ -153,7 +155,7 @@ async function writeRows(
   pages: AsyncGenerator<readonly ExportRow[]>,
   columns: readonly string[],
   formatter: Formatter,
-  onRows: (rows: number) => void,
+  onRows: (rows: number) => void = () => undefined,
 ): Promise<void> {
   let rows = 0;
   let text = formatter.begin(columns);
