@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { expect, test } from 'vitest';
 import { checkParams } from '../../src/command/check.ts';
 import { parseSince, parseUntil, until } from '../../src/command/field.ts';
+import { renderProblems } from '../../src/command/import/accept.ts';
 import { importStatus } from '../../src/command/import/status.ts';
 import { tokenCreate } from '../../src/command/token/create.ts';
 import { watch } from '../../src/command/watch.ts';
@@ -30,4 +31,15 @@ test('a number that is none of those allowed is refused by naming them', () => {
       `import must be a whole number from 1 (got ${JSON.stringify(number)}).`,
     );
   }
+});
+
+test('what is wrong with a file is never cut: where a table would be, it is told in lines', () => {
+  const problems = [{ line: 4, problem: 'No location "Attic".', fix: 'Add it: secure-inv location add "Attic"' }];
+  const screen = { now: null, bold: String, dim: String, server: '', enrolmentLink: String };
+  expect(renderProblems(problems, { ...screen, columns: 80 })).toBe(
+    `LINE  PROBLEM               FIX\n   4  No location "Attic".  Add it: secure-inv location add "Attic"`,
+  );
+  expect(renderProblems(problems, { ...screen, columns: 60 })).toBe(
+    'Line 4: No location "Attic". Add it: secure-inv location add "Attic"',
+  );
 });

@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { Failure } from '../../model/failure.ts';
 import type { Importer, ImportProblem } from '../../model/import.ts';
 import { importProblemsMax } from '../../model/limits.ts';
+import { printable } from '../../model/printable.ts';
 import { assertMay } from '../../model/user.ts';
 import type { Store } from '../../store/store.ts';
 import { define, type Screen } from '../command.ts';
@@ -86,8 +87,11 @@ async function lookAtAll(store: Store, importer: () => Importer, id: number) {
   return { problems, total };
 }
 
-/** Everything that is wrong with a file, for people. */
+/** Everything that is wrong with a file, for people: where a table would cut it, in lines that the terminal breaks. */
 export function renderProblems(problems: readonly ImportProblem[], screen: Screen): string {
   const rows = problems.map(({ line, problem, fix }) => [String(line), problem, fix]);
-  return renderTable([{ heading: 'LINE', right: true }, { heading: 'PROBLEM' }, { heading: 'FIX' }], rows, screen);
+  const columns = [{ heading: 'LINE', right: true }, { heading: 'PROBLEM' }, { heading: 'FIX' }];
+  const table = renderTable(columns, rows, { ...screen, columns: Number.POSITIVE_INFINITY });
+  if (renderTable(columns, rows, screen) === table) return table;
+  return rows.map(([line, ...what]) => printable(`Line ${line}: ${what.join(' ')}`)).join('\n');
 }
