@@ -34,6 +34,7 @@ test('bash completes commands, the commands below a group, and options', () => {
 test('bash goes past the values of options, and completes those that are known', () => {
   expect(complete('--context', 'home', 'item', 're')).toEqual(['rename', 'restore']);
   expect(complete('user', 'add', '--role', 'clerk', 'clerk1', '--ro')).toEqual(['--role']);
+  expect(complete('--server', 'other', ':', '7443', 'item', 're')).toEqual(['rename', 'restore']);
   expect(complete('user', 'add', 'clerk1', '--role', 'vi')).toEqual(['viewer']);
   expect(complete('user', 'add', '--role', '=', 'cl')).toEqual(['clerk']);
   expect(complete('export', '--format', 'j')).toEqual(['json', 'jsonl']);

@@ -37,6 +37,7 @@ _secure_inv() {
   local current="\${COMP_WORDS[COMP_CWORD]}" path='' option='' files='' word words=''
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     if [[ $word == = ]]; then continue # --role=clerk is three words.
+    elif [[ $word == : ]]; then option=: # So is other:7443; its port is no command.
     elif [[ -n $option ]]; then option=''
     else
       case "$word" in
