@@ -37,7 +37,11 @@ test('all that is wrong with a header is told at once', () => {
   expect(refusalOf('Itm,Qantity,Where,Unit,unit\nSoap,1,main,kg,kg\n')).toMatchObject({
     message:
       'There is no column "Itm". There is no column "Qantity". There is no column "Where". The column unit is there twice. The column item is missing. The column quantity is missing.',
-    details: { hint: expect.stringContaining('Did you mean item, quantity? The columns are item, quantity,') },
+    details: {
+      hint: expect.stringContaining(
+        'The first line must name the columns. Did you mean item, quantity? The columns are item, quantity,',
+      ),
+    },
   });
   const many = Array.from({ length: 20 }, (_, at) => `\u001b[${at}`).join(',');
   expect(refusalOf(`item,quantity,${many}\n`).message).toMatch(

@@ -153,9 +153,10 @@ function parseHeader(cells: readonly string[]): readonly string[] {
   ];
   if (mistakes.length === 0) return columns;
   const meant = unknown.flatMap((column) => closest(column, importColumns) ?? []).slice(0, mistakesMax);
+  const first = missing.length === 2 ? 'The first line must name the columns. ' : '';
   const more = mistakes.length > mistakesMax ? ` And ${mistakes.length - mistakesMax} more.` : '';
   throw new Failure('bad-params', `${mistakes.slice(0, mistakesMax).join(' ')}${more}`, {
-    hint: meant.length > 0 ? `Did you mean ${[...new Set(meant)].join(', ')}? ${columnsHint}` : columnsHint,
+    hint: `${first}${meant.length > 0 ? `Did you mean ${[...new Set(meant)].join(', ')}? ` : ''}${columnsHint}`,
   });
 }
 
