@@ -12,6 +12,7 @@ import { withFileLock } from '../../src/client/file-lock.ts';
 import { ensureCertificates } from '../../src/pki/issue.ts';
 import { compiledPrograms } from '../support/programs.ts';
 import { temporaryFolder } from '../support/server.ts';
+import { Terminal } from '../support/terminal.ts';
 
 const { client: program } = await compiledPrograms();
 const operation = '0192f0c1-7b5e-7000-8000-2f6d1a9c3b4e';
@@ -53,6 +54,8 @@ async function start(answers: Record<string, () => Answer>, login: Readonly<Reco
   await writeFile(join(state, 'shop.json'), JSON.stringify(tokens), { mode: 0o600 });
   const spawn = (...words: readonly string[]) =>
     execFile(process.execPath, [program, ...words], { env: { HOME: folder } });
+  const terminal = (...words: readonly string[]) =>
+    new Terminal(process.execPath, [program, ...words], { cwd: folder, env: { HOME: folder } });
   const run = async (...words: readonly string[]) => {
     const child = spawn(...words);
     const [stdout, stderr, [status]] = await Promise.all([
@@ -67,6 +70,7 @@ async function start(answers: Record<string, () => Answer>, login: Readonly<Reco
   const back = () => new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return {
     spawn,
+    terminal,
     away,
     back,
     run,
@@ -178,10 +182,18 @@ describe('an operation is never sent as somebody else', () => {
 
 test('a refusal that an operator can mend is kept for a retry, one that passes is tried again', async () => {
   const answers: Record<string, () => Answer> = { authenticate: ok, whoami: whoami('clerk1') };
-  const { run, list } = await start(answers);
+  const { run, spawn, terminal, list } = await start(answers);
   answers['add'] = () => new Error('forbidden');
   expect(await run('add', 'Soap', '1', '--queue', '--operation', operation)).toMatchObject({ status: 4 });
   expect(await list()).toMatchObject([{ state: 'refused', refusal: { code: 'forbidden' } }]);
+  // On a terminal there is room for why: of the id stands there what people type.
+  const listed = terminal('queue');
+  expect(await listed.ended).toBe(0);
+  expect(listed.text).toMatch(/\n2f6d1a9c3b4e {2}refused {2}add 1 Soap {2}just now {2}No\.\n/);
+  const menu = spawn('menu');
+  menu.stdin?.end();
+  const said = menu.stderr ? await text(menu.stderr) : '';
+  expect(said).toMatch(/\nsecure-inv: 1 change was refused and is kept\. See: secure-inv queue\n$/);
   answers['add'] = () => new Error('storage');
   expect(await run('queue', 'retry', operation)).toMatchObject({ status: 0, stdout: expect.stringMatching(/^Queued/) });
   expect(await list()).toMatchObject([{ state: 'queued' }]);

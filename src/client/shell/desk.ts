@@ -67,12 +67,13 @@ export class Desk {
     }
   }
 
-  /** How many changes wait for the server. */
-  async waiting(): Promise<number> {
-    if (!this.#queue) return 0;
+  /** How many changes wait for the server, and how many it refused, which wait for somebody. */
+  async kept(): Promise<{ readonly waiting: number; readonly refused: number }> {
+    if (!this.#queue) return { waiting: 0, refused: 0 };
     const { server } = this.#queue.owner;
-    const entries = wholeOf(await this.#queue.list());
-    return entries.filter((entry) => entry.isQueued && !entry.refusal && entry.server === server).length;
+    const entries = wholeOf(await this.#queue.list()).filter((entry) => entry.isQueued && entry.server === server);
+    const refused = entries.filter(({ refusal }) => refusal).length;
+    return { waiting: entries.length - refused, refused };
   }
 
   async #ask<T>(work: () => Promise<T>): Promise<T> {
@@ -90,7 +91,7 @@ export class Desk {
 
   async #sendWaiting(): Promise<void> {
     const queue = this.#queue;
-    if (!queue || (await this.waiting()) === 0) return;
+    if (!queue || (await this.kept()).waiting === 0) return;
     await this.#session.protection(); // While it is away no lock is taken.
     await withQueueLock(queue, () => sendQueue(this.#session, queue, ({ isQueued }) => isQueued, sayOutcome));
   }

@@ -37,7 +37,7 @@ export function addMenu(shell: Shell): void {
           if (!(error instanceof InputEnd)) throw error;
         } finally {
           reader.close();
-          await sayWaiting(desk);
+          await sayKept(desk);
         }
       });
     });
@@ -56,11 +56,16 @@ async function greet(desk: Desk): Promise<void> {
   }
 }
 
-async function sayWaiting(desk: Desk): Promise<void> {
-  const waiting = await desk.waiting();
-  if (waiting === 0) return;
-  const what = waiting === 1 ? '1 change waits' : `${waiting} changes wait`;
-  process.stderr.write(`secure-inv: ${what} for the server. When it is back: secure-inv queue send\n`);
+async function sayKept(desk: Desk): Promise<void> {
+  const { waiting, refused } = await desk.kept();
+  if (waiting > 0) {
+    const what = waiting === 1 ? '1 change waits' : `${waiting} changes wait`;
+    process.stderr.write(`secure-inv: ${what} for the server. When it is back: secure-inv queue send\n`);
+  }
+  if (refused > 0) {
+    const what = refused === 1 ? '1 change was refused and is' : `${refused} changes were refused and are`;
+    process.stderr.write(`secure-inv: ${what} kept. See: secure-inv queue\n`);
+  }
 }
 
 async function loop(desk: Desk, ask: Ask): Promise<void> {

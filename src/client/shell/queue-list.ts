@@ -43,8 +43,10 @@ export async function list(shell: Shell, all: boolean): Promise<void> {
     whole: heading === 'OPERATION' || heading === 'STATE',
     ...leftOut(heading, 'SINCE', 'WHY', 'CONTEXT', 'USER'),
   }));
+  // Who types it needs the end of an id; all of it leaves an ordinary terminal no room for what was refused, and why.
+  const shown = Number.isFinite(screen.columns) ? shortId : (operation: string) => operation;
   const rows = entries.map((entry) => [
-    operationOf(entry),
+    shown(operationOf(entry)),
     stateOf(entry),
     ...(isDamaged(entry) ? ['', ''] : [describeOperation(entry), formatMinute(entry.at, screen)]),
     ...(all ? [entry.context, entry.user] : []),
