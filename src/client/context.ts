@@ -2,6 +2,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isOpenToOthers, writeFileAtomically } from '../file/private-file.ts';
 import { Failure } from '../model/failure.ts';
+import { onOwnFile } from './own-file.ts';
 
 /** A server this user knows, by the name `HOST:PORT` unless they chose another. */
 export interface Context {
@@ -34,7 +35,10 @@ export interface Tokens {
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._:@[\]-]{0,99}$/;
 
-/** The user's contexts, with the certificates made for them, in the configuration folder; their tokens in the state folder. */
+/**
+ * The user's contexts, with the certificates made for them, in the configuration folder; their tokens in the state folder.
+ * Failures of all: `storage` for a file or folder that cannot be read or written; `bad-params` for one that is damaged.
+ */
 export class ContextStore {
   readonly #file: string;
   readonly #certificateFolder: string;
@@ -89,8 +93,9 @@ export class ContextStore {
     const { current, contexts } = await this.#read();
     const { [name]: _removed, ...rest } = contexts;
     await this.#write({ ...(current === undefined || current === name ? {} : { current }), contexts: rest });
-    await rm(this.#tokenFile(name), { force: true });
-    await rm(this.certificateFile(name), { force: true });
+    for (const file of [this.#tokenFile(name), this.certificateFile(name)]) {
+      await onOwnFile(file, 'written', () => rm(file, { force: true }));
+    }
   }
 
   /** Where the certificate that `cert request` got for this context lies, if it got one. */
@@ -100,7 +105,7 @@ export class ContextStore {
 
   /** Keeps a certificate with its key: in one file, so that they fit each other at every moment. */
   async writeCertificate(name: string, pem: string): Promise<void> {
-    await writeFileAtomically(this.certificateFile(name), pem);
+    await write(this.certificateFile(name), pem);
   }
 
   /** Has the context show the certificate that it keeps. What else it says, and which one is current, stays. */
@@ -115,14 +120,9 @@ export class ContextStore {
   /** Failures: `login-required` when the file is open to others: its tokens may be anybody's. */
   async readTokens(name: string): Promise<Tokens> {
     const file = this.#tokenFile(name);
-    let text: string;
-    try {
-      text = await readFile(file, 'utf8');
-    } catch (error) {
-      if (isMissing(error)) return {};
-      throw error;
-    }
-    if (await isOpenToOthers(file)) {
+    const text = await readIfThere(file);
+    if (text === undefined) return {};
+    if (await onOwnFile(file, 'read', () => isOpenToOthers(file))) {
       throw new Failure('login-required', `${file} holds your login and is open to others.`, {
         hint: `Run: rm ${file} && secure-inv login`,
       });
@@ -131,18 +131,18 @@ export class ContextStore {
   }
 
   async writeTokens(name: string, tokens: Tokens): Promise<void> {
-    await writeFileAtomically(this.#tokenFile(name), JSON.stringify(tokens));
+    await write(this.#tokenFile(name), JSON.stringify(tokens));
   }
 
   /** A file whose exclusive existence says that somebody is refreshing this context's tokens. */
   async lockFile(name: string): Promise<string> {
-    await mkdir(this.#stateFolder, { recursive: true, mode: 0o700 });
+    await makeFolder(this.#stateFolder);
     return `${this.#tokenFile(name)}.lock`;
   }
 
   /** The same for the context's certificate. Another file: renewing it may need a refresh. */
   async certificateLockFile(name: string): Promise<string> {
-    await mkdir(this.#certificateFolder, { recursive: true, mode: 0o700 });
+    await makeFolder(this.#certificateFolder);
     return `${this.certificateFile(name)}.lock`;
   }
 
@@ -151,23 +151,35 @@ export class ContextStore {
   }
 
   async #read(): Promise<ContextFile> {
-    try {
-      const read = parseOwn<ContextFile>(await readFile(this.#file, 'utf8'), this.#file);
-      if (!isObject(read.contexts) || !Object.values(read.contexts).every(isObject)) throw damaged(this.#file);
-      return read;
-    } catch (error) {
-      if (isMissing(error)) return { contexts: {} };
-      throw error;
-    }
+    const text = await readIfThere(this.#file);
+    if (text === undefined) return { contexts: {} };
+    const read = parseOwn<ContextFile>(text, this.#file);
+    if (!isObject(read.contexts) || !Object.values(read.contexts).every(isObject)) throw damaged(this.#file);
+    return read;
   }
 
   async #write(contexts: ContextFile): Promise<void> {
-    await writeFileAtomically(this.#file, `${JSON.stringify(contexts, null, 2)}\n`);
+    await write(this.#file, `${JSON.stringify(contexts, null, 2)}\n`);
   }
 }
 
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+function readIfThere(file: string): Promise<string | undefined> {
+  return onOwnFile(file, 'read', async () => {
+    try {
+      return await readFile(file, 'utf8');
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+      throw error;
+    }
+  });
+}
+
+function write(file: string, content: string): Promise<void> {
+  return onOwnFile(file, 'written', () => writeFileAtomically(file, content));
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  await onOwnFile(folder, 'written', () => mkdir(folder, { recursive: true, mode: 0o700 }));
 }
 
 function isObject(value: unknown): boolean {

@@ -9,7 +9,17 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: 'you have no right to',
   EPERM: 'you have no right to',
   ENOTDIR: 'what should be a folder there is none',
+  EISDIR: 'it is a folder',
 };
+
+/** Works on a file, or in a folder, of this account's. Failures: `storage` for what the system has against it; the work's. */
+export async function onOwnFile<T>(path: string, cannot: 'read' | 'written', work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw aboutOwnFile(path, cannot, error);
+  }
+}
 
 /** The refusal of an error of the system's about a file of this account's; what is something else stays what it is. */
 export function aboutOwnFile(path: string, cannot: 'read' | 'written', error: unknown): unknown {

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { isOpenToOthers, removeFile, writeFileAtomically } from '../file/private-file.ts';
 import { Failure } from '../model/failure.ts';
 import { queuedOperationsMax } from '../model/limits.ts';
-import { aboutOwnFile } from './own-file.ts';
+import { aboutOwnFile, onOwnFile } from './own-file.ts';
 import {
   type DamagedEntry,
   isDamaged,
@@ -151,11 +151,7 @@ export class OperationQueue {
   }
 
   async #onDisk(work: () => Promise<unknown>): Promise<void> {
-    try {
-      await work();
-    } catch (error) {
-      throw aboutOwnFile(this.#folder, 'written', error);
-    }
+    await onOwnFile(this.#folder, 'written', work);
   }
 }
 
