@@ -3,7 +3,7 @@ import type * as v from 'valibot';
 import { checkResult } from '../command/check.ts';
 import type { Command } from '../command/command.ts';
 import { grant } from '../command/field.ts';
-import { Failure } from '../model/failure.ts';
+import { Failure, type FailureCode, failures } from '../model/failure.ts';
 import { ClientConnection, type Endpoint, type OnNotification } from './connect.ts';
 import type { ContextStore, Tokens } from './context.ts';
 import { withFileLock } from './file-lock.ts';
@@ -242,8 +242,13 @@ function mayHaveHappened({ code }: Failure): boolean {
   return code === 'unreachable' || code === 'unconfirmed' || code === 'going-away';
 }
 
+/** A server that is away or busy comes back; whoever may not ask never may by waiting. */
+export function isPassing(error: unknown): error is Failure {
+  return error instanceof Failure && (error.code === 'unreachable' || failures[error.code].exit === 7);
+}
+
 /** The store's own answers: whoever gets one knows that the operation was not counted, and was not before. */
-const verdicts: ReadonlySet<string> = new Set(['bad-params', 'not-found', 'conflict', 'out-of-stock']);
+export const verdicts: ReadonlySet<FailureCode> = new Set(['bad-params', 'not-found', 'conflict', 'out-of-stock']);
 
 /** What to say when an answer was lost and the repeats brought no verdict either: never without the operation's id. */
 function unconfirmed(lost: Failure, last: Failure, { operation }: Readonly<Record<string, unknown>>): Failure {

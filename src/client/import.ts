@@ -7,10 +7,10 @@ import { importBegin } from '../command/import/begin.ts';
 import { renderRows } from '../command/import/field.ts';
 import { importPage } from '../command/import/page.ts';
 import { importStatus } from '../command/import/status.ts';
-import { Failure, failures } from '../model/failure.ts';
+import { Failure } from '../model/failure.ts';
 import type { ImportProblem } from '../model/import.ts';
 import { importNameCharactersMax, importRowsMax, lineBytesMax } from '../model/limits.ts';
-import type { ClientSession } from './call.ts';
+import { type ClientSession, isPassing } from './call.ts';
 import type { FileRow, Problems, RowCheck, WireRow } from './import-rows.ts';
 
 /** How an import is, as `import.status` tells it. */
@@ -243,10 +243,6 @@ class PatientSession {
 
 function closed(): Failure {
   return new Failure('unreachable', 'This connection was closed by its own side.');
-}
-
-function isPassing(error: unknown): error is Failure {
-  return error instanceof Failure && (error.code === 'unreachable' || failures[error.code].exit === 7);
 }
 
 /** Fails before the import was accepted: an import that is not found any more is as good as none. */

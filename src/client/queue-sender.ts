@@ -2,7 +2,7 @@ import type { Command } from '../command/command.ts';
 import { findCommand } from '../command/index.ts';
 import { whoami } from '../command/whoami.ts';
 import { Failure, type FailureCode } from '../model/failure.ts';
-import type { ClientSession } from './call.ts';
+import { type ClientSession, verdicts } from './call.ts';
 import type { OperationQueue } from './queue.ts';
 import { isDamaged, type QueueEntry, stateOf } from './queue-entry.ts';
 
@@ -13,8 +13,6 @@ export interface Outcome {
   readonly refusal?: Failure;
 }
 
-/** The store's own answers: whoever gets one knows that the operation was not counted. */
-const verdicts: ReadonlySet<FailureCode> = new Set(['bad-params', 'not-found', 'conflict', 'out-of-stock']);
 /** What another try will not mend by itself: somebody has to decide. */
 const refusals: ReadonlySet<FailureCode> = new Set([...verdicts, 'forbidden', 'unknown-command', 'bad-request']);
 /** After these nobody knows whether it was counted. Of `unconfirmed`, the session knows the rest. */

@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type * as v from 'valibot';
 import { checkResult } from '../command/check.ts';
 import { watch, watchedMovement } from '../command/watch.ts';
-import { Failure, failures } from '../model/failure.ts';
+import { Failure } from '../model/failure.ts';
 import { lineBytesMax } from '../model/limits.ts';
 import type { Notification } from '../wire/message.ts';
-import type { ClientSession } from './call.ts';
+import { type ClientSession, isPassing } from './call.ts';
 import type { ClientConnection } from './connect.ts';
 
 /** Which movements to watch. */
@@ -64,7 +64,7 @@ export async function* watchMovements(
       }
     } catch (error) {
       if (signal?.aborted) return;
-      if (!(error instanceof Failure) || !hasBegun || !isPassing(error)) throw error;
+      if (!hasBegun || !isPassing(error)) throw error;
       if (attempts === 1) onLost?.(error);
     } finally {
       signal?.removeEventListener('abort', end);
@@ -74,11 +74,6 @@ export async function* watchMovements(
     // Not all at once, when a server comes back that many watched.
     await sleep(pause * (0.5 + Math.random() / 2), undefined, signal ? { signal } : {}).catch(() => undefined);
   }
-}
-
-/** A server that is away or busy comes back; whoever may not look never may by waiting. */
-export function isPassing({ code }: Failure): boolean {
-  return code === 'unreachable' || failures[code].exit === 7;
 }
 
 /** The movements that have arrived and wait for whoever takes them. */

@@ -3,9 +3,8 @@ import type * as v from 'valibot';
 import { audit, type auditRecord } from '../../command/audit.ts';
 import { Failure } from '../../model/failure.ts';
 import { pageRowsMax } from '../../model/limits.ts';
-import type { ClientSession } from '../call.ts';
+import { type ClientSession, isPassing } from '../call.ts';
 import { endless } from '../export.ts';
-import { isPassing } from '../watch.ts';
 import { addRemote, run } from './remote.ts';
 import { withSession } from './session.ts';
 import type { Shell } from './shell.ts';
@@ -72,7 +71,7 @@ async function printForEver(
       }
       await sleep(lookMilliseconds);
     } catch (error) {
-      if (!(error instanceof Failure) || !isPassing(error)) throw error;
+      if (!isPassing(error)) throw error;
       if (!isLost) process.stderr.write(`${error.message} Trying until the server is back.\n`);
       isLost = true;
       await sleep(2 * lookMilliseconds);

@@ -3,12 +3,11 @@ import type { Command } from '../../command/command.ts';
 import { view } from '../../command/view.ts';
 import { whoami } from '../../command/whoami.ts';
 import { Failure } from '../../model/failure.ts';
-import type { ClientSession } from '../call.ts';
+import { type ClientSession, isPassing } from '../call.ts';
 import type { Endpoint } from '../connect.ts';
 import type { OperationQueue } from '../queue.ts';
 import { wholeOf } from '../queue-entry.ts';
 import { callKept, sendQueue } from '../queue-sender.ts';
-import { isPassing } from '../watch.ts';
 import { print } from './answer.ts';
 import { describeOperation, type OperationParams, sayOutcome, withQueueLock } from './operation.ts';
 
@@ -99,5 +98,5 @@ export class Desk {
 
 /** Nothing was counted, and some other time it can be. */
 export function isAway(error: unknown): error is Failure {
-  return error instanceof Failure && isPassing(error) && error.code !== 'unconfirmed';
+  return isPassing(error) && error.code !== 'unconfirmed';
 }

@@ -5,9 +5,9 @@ import type { Command } from '../../command/command.ts';
 import { take } from '../../command/take.ts';
 import { Failure, failures } from '../../model/failure.ts';
 import { parseName } from '../../model/name.ts';
+import { isPassing } from '../call.ts';
 import { OperationQueue } from '../queue.ts';
 import { InputEnd, openLineReader } from '../terminal.ts';
-import { isPassing } from '../watch.ts';
 import { Desk, isAway } from './desk.ts';
 import type { OperationParams } from './operation.ts';
 import { parseNumber } from './pairs.ts';
@@ -79,7 +79,7 @@ async function loop(desk: Desk, ask: Ask): Promise<void> {
       else await changeScanned(desk, ask, choice);
     } catch (error) {
       // What another try can mend is said here; without a login there is no going on.
-      if (!(error instanceof Failure) || !(isPassing(error) || [1, 4, 5].includes(failures[error.code].exit)))
+      if (!isPassing(error) && !(error instanceof Failure && [1, 4, 5].includes(failures[error.code].exit)))
         throw error;
       const { code, message, details } = error;
       process.stdout.write(`${message}${code === 'unconfirmed' && details.hint ? ` ${details.hint}` : ''}\n`);
