@@ -13,8 +13,8 @@ const patienceMilliseconds = 10;
 type Open = Map<string, number | Change>;
 
 /**
- * A client that knows nothing of ours but the wire: it adds, takes, moves and looks, much at once, and sends each change that was
- * not answered again on the next connection, until everything that it ever sent has its answer.
+ * A client that knows nothing of ours but the wire: it adds, takes, moves, counts, undoes and looks, much at once, and sends each
+ * change that was not answered again on the next connection, until everything that it ever sent has its answer.
  */
 export async function workOnTheWire(load: Load, login: Login): Promise<void> {
   let unanswered: readonly Change[] = [];
@@ -63,19 +63,19 @@ async function converse(
     if (open.size === 0) return [];
     const reply = await client.reply();
     if (!reply || reply.id === null) return changes();
-    const again = settle(reply, load, open);
+    const again = settle(reply, load, open, location);
     if (again) setTimeout(() => change(again), patienceMilliseconds);
   }
 }
 
 /** Returns a change that is to be sent again. */
-function settle(reply: WireReply, load: Load, open: Open): Change | undefined {
+function settle(reply: WireReply, load: Load, open: Open, location: string | undefined): Change | undefined {
   const [id, code] = [String(reply.id), reply.error?.data.code];
   const [asked, refusal] = [open.get(id), parseRefusal(code)];
   if (typeof asked === 'object' && code !== undefined && unsettled.has(code)) return asked;
   open.delete(id);
-  if (typeof asked === 'number' && reply.result) load.seen(asked, reply.result);
-  else if (typeof asked === 'object' && reply.result) load.acknowledged(id, reply.result);
+  if (typeof asked === 'number' && reply.result) load.seen(asked, reply.result, location);
+  else if (typeof asked === 'object' && reply.result) load.acknowledged(asked, reply.result, location);
   else if (typeof asked === 'object' && refusal) load.refused(id, refusal);
   else if (id !== 'authenticate' || code) throw new Error(`${id} was answered by ${JSON.stringify(reply)}`);
   return undefined;

@@ -6,13 +6,36 @@ export interface Leg {
   readonly delta: number;
 }
 
-/** A change that a client means to have counted once, whatever happens: all of its legs side by side, or none. */
-export interface Change {
+/** What comes, leaves or goes elsewhere: all of its legs side by side, or none. */
+export interface Shift {
   readonly operation: string;
   readonly kind: 'add' | 'take' | 'move';
   /** Of a move in pairs: what leaves, and what arrives. */
   readonly legs: readonly Leg[];
 }
+
+/** So many were found there, whatever was said of it before. */
+export interface Count {
+  readonly operation: string;
+  readonly kind: 'count';
+  readonly item: string;
+  readonly location: string;
+  readonly quantity: number;
+  /** Only if nothing of it moved there since this movement. */
+  readonly ifSeq?: number | undefined;
+}
+
+/** Takes all of an earlier operation back, once: the last leg first. */
+export interface Undo {
+  readonly operation: string;
+  readonly kind: 'undo';
+  readonly undone: string;
+  /** Any of the movements that are to be undone. */
+  readonly seq: number;
+}
+
+/** What a client means to have counted once, whatever happens. */
+export type Change = Shift | Count | Undo;
 
 /** What a client is told of a leg that was counted. */
 export interface Told {
@@ -34,7 +57,7 @@ export type Event =
   /** Sent; once more for each time that it is sent again. */
   | Asked
   | { readonly what: 'acknowledged'; readonly operation: string; readonly told: readonly Told[] }
-  /** Refused for good: there is too little of an item, or none yet. */
+  /** Refused for good: there is too little of an item, or none yet; or it moved since, or is undone already. */
   | { readonly what: 'refused'; readonly operation: string; readonly code: Refusal }
   /** With a location by someone for whom there is no other. */
   | { readonly what: 'look'; readonly look: number; readonly location?: string | undefined }
@@ -46,12 +69,14 @@ export type Event =
       readonly quantities: ReadonlyMap<string, number>;
     };
 
-export type Refusal = 'out-of-stock' | 'not-found';
+export type Refusal = 'out-of-stock' | 'not-found' | 'conflict';
 
 /** A movement of the ledger as it stands in the end. */
 export interface Movement extends Leg, Told {
   readonly operation: string;
   readonly at: string;
+  /** The movement that it takes back. */
+  readonly undoes?: number;
 }
 
 /** What the server has in the end. */

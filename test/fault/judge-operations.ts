@@ -1,4 +1,5 @@
 import { type Asked, type Event, type Leg, type Movement, placeOf, type Told } from './history.ts';
+import { Legs } from './legs.ts';
 
 /** Judges what was counted by what was asked for, and what was told by what was counted; the movements of each operation. */
 export function judgeOperations(
@@ -6,28 +7,37 @@ export function judgeOperations(
   ledger: readonly Movement[],
   complain: (sentence: string) => void,
 ): ReadonlyMap<string, readonly Movement[]> {
-  const asked = new Map<string, { readonly change: Asked; times: number }>();
-  const refused = new Set<string>();
+  const asked = new Map<string, Asked>();
+  const times = new Map<string, number>();
+  const [acknowledged, refused] = [new Set<string>(), new Set<string>()];
   for (const event of history) {
-    if (event.what === 'refused') refused.add(event.operation);
+    if (event.what === 'acknowledged') acknowledged.add(event.operation);
+    if (event.what === 'refused') {
+      refused.add(event.operation);
+      if (acknowledged.has(event.operation)) complain(`${event.operation} was refused after it was acknowledged.`);
+    }
     if (event.what !== 'asked') continue;
-    const before = asked.get(event.operation);
-    if (before) before.times++;
-    else asked.set(event.operation, { change: event, times: 1 });
+    if (!asked.has(event.operation)) asked.set(event.operation, event);
+    times.set(event.operation, (times.get(event.operation) ?? 0) + 1);
   }
   const counted = new Map<string, readonly Movement[]>();
-  for (const [operation, movements] of operationsOf(ledger, (id) => asked.get(id)?.change.legs.length ?? 1)) {
-    const { change, times } = asked.get(operation) ?? {};
+  const legs = new Legs(asked, counted);
+  const lengthOf = (operation: string) => {
+    const change = asked.get(operation);
+    return change && change.kind !== 'count' ? legs.of(change).length : 1;
+  };
+  for (const [operation, movements] of operationsOf(ledger, lengthOf)) {
+    const change = asked.get(operation);
     const [numbers, found] = [formatNumbers(movements), formatLegs(movements)];
     const twin = counted.get(operation);
     if (twin) complain(`${operation} was counted twice: as ${formatNumbers(twin)} and as ${numbers}.`);
     else counted.set(operation, movements);
     if (!change) complain(`Movement ${numbers} is ${operation}, for which nobody asked.`);
-    else if (found !== formatLegs(change.legs)) {
-      complain(`Movement ${numbers} is ${found}, but ${formatLegs(change.legs)} was asked for.`);
+    else if (change.kind !== 'count' && found !== formatLegs(legs.of(change))) {
+      complain(`Movement ${numbers} is ${found}, but ${formatLegs(legs.of(change))} was asked for.`);
     }
     // Sent twice, the copy that was not refused may arrive later.
-    if (times === 1 && !change?.isRepeatedUnasked && refused.has(operation)) {
+    if (times.get(operation) === 1 && !change?.isRepeatedUnasked && refused.has(operation)) {
       complain(`${operation} was refused, and counted as ${numbers}.`);
     }
   }

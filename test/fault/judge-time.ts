@@ -1,5 +1,6 @@
-import { type Change, type Event, isSeenFrom, type Movement, placeOf } from './history.ts';
-import { Moments } from './moments.ts';
+import { type Change, type Event, isSeenFrom, type Leg, type Movement, placeOf, type Refusal } from './history.ts';
+import type { Legs } from './legs.ts';
+import type { Moments } from './moments.ts';
 
 type Look = Extract<Event, { what: 'look' }>;
 type Seen = Extract<Event, { what: 'seen' }>;
@@ -27,16 +28,18 @@ type Complain = (sentence: string) => void;
 /** Judges what was seen, refused and numbered by the moments between its question and its answer. */
 export function judgeTime(
   history: readonly Event[],
-  ledger: readonly Movement[],
   counted: ReadonlyMap<string, readonly Movement[]>,
+  legs: Legs,
+  moments: Moments,
   complain: Complain,
 ): void {
-  const moments = new Moments(ledger);
   const asked = new Map<string, { readonly change: Change; readonly known: number }>();
   const acknowledged = new Set<string>();
   const looks = new Map<number, Look & Before>();
   const [sure, possible] = [new Map<string, Sums>(), new Map<string, Sums>()];
   let [known, highest] = [0, 0];
+  const couldRefuse = (code: Refusal, { change, known: from }: { readonly change: Change; readonly known: number }) =>
+    moments.couldRefuse(code, change, legs.of(change), from, highest);
   for (const event of history) {
     if (event.what === 'asked') {
       if (!asked.has(event.operation)) {
@@ -44,17 +47,17 @@ export function judgeTime(
         const [first, last] = [movements.at(0)?.seq ?? Number.POSITIVE_INFINITY, movements.at(-1)?.seq ?? 0];
         if (first <= known) complain(`${event.operation} was asked for when ${known} was known, but is ${first}.`);
         highest = Math.max(highest, last);
-        count(possible, event);
+        count(possible, legs.of(event));
       }
       asked.set(event.operation, { change: event, known });
     } else if (event.what === 'acknowledged') {
       known = Math.max(known, ...event.told.map(({ seq }) => seq));
       const { change } = asked.get(event.operation) ?? {};
-      if (change && !acknowledged.has(event.operation)) count(sure, change);
+      if (change && !acknowledged.has(event.operation)) count(sure, legs.of(change));
       acknowledged.add(event.operation);
     } else if (event.what === 'refused') {
       const began = asked.get(event.operation);
-      if (began && !moments.couldRefuse(event.code, began.change.legs, began.known, highest)) {
+      if (began && !couldRefuse(event.code, began)) {
         complain(
           `${event.operation} was refused as ${event.code}, which it was at no moment of ${began.known} to ${highest}.`,
         );
@@ -101,7 +104,7 @@ function judgeLook(
 const none: Sums = { added: 0, taken: 0 };
 
 /** A new object for each leg: what a look began with stays as it was. */
-function count(sums: Map<string, Sums>, { legs }: Change): void {
+function count(sums: Map<string, Sums>, legs: readonly Leg[]): void {
   for (const leg of legs) {
     const [place, { delta }] = [placeOf(leg), leg];
     const { added, taken } = sums.get(place) ?? none;

@@ -1,11 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { type Change, type Event, type Movement, placeOf, type Refusal, type Remains } from './history.ts';
+import { type Event, type Leg, type Movement, placeOf, type Refusal, type Remains, type Shift } from './history.ts';
 import { judge } from './judge.ts';
 
-type Legs = Change['legs'];
-
 const leg = (delta: number, item = 'Soap', location = 'main') => ({ item, location, delta });
-const change = (operation: string, kind: Change['kind'], ...legs: Legs): Event => ({
+const change = (operation: string, kind: Shift['kind'], ...legs: readonly Leg[]): Event => ({
   what: 'asked',
   operation,
   kind,
@@ -13,6 +11,22 @@ const change = (operation: string, kind: Change['kind'], ...legs: Legs): Event =
 });
 const asked = (operation: string, delta: number, item = 'Soap') =>
   change(operation, delta > 0 ? 'add' : 'take', leg(delta, item));
+const counted = (operation: string, quantity: number, ifSeq?: number): Event => ({
+  what: 'asked',
+  operation,
+  kind: 'count',
+  item: 'Soap',
+  location: 'main',
+  quantity,
+  ifSeq,
+});
+const undone = (operation: string, undone: string, seq: number): Event => ({
+  what: 'asked',
+  operation,
+  kind: 'undo',
+  undone,
+  seq,
+});
 const told = (operation: string, ...numbers: readonly (readonly [seq: number, balance: number])[]): Event => ({
   what: 'acknowledged',
   operation,
@@ -28,12 +42,12 @@ const seen = (number: number, seq: number, soap: number, cellar?: number): Event
 });
 
 /** What is left when these legs were counted in this order. */
-function leftOf(...legs: readonly (readonly [operation: string, leg: Legs[number]])[]): Remains {
+function leftOf(...legs: readonly (readonly [operation: string, leg: Leg, undoes?: number])[]): Remains {
   const stock = new Map<string, number>();
-  const ledger = legs.map(([operation, leg], at): Movement => {
+  const ledger = legs.map(([operation, leg, undoes], at): Movement => {
     const balance = (stock.get(placeOf(leg)) ?? 0) + leg.delta;
     stock.set(placeOf(leg), balance);
-    return { seq: at + 1, operation, ...leg, balance, at: '' };
+    return { seq: at + 1, operation, ...leg, balance, at: '', ...(undoes === undefined ? {} : { undoes }) };
   });
   return { ledger, stock };
 }
@@ -83,6 +97,8 @@ describe('the judge of histories', () => {
       violations: [],
       operations: 5,
       acknowledged: 3,
+      counts: 0,
+      undos: 0,
       repeated: 1,
       refused: 1,
       looks: 4,
@@ -133,6 +149,68 @@ describe('the judge of histories', () => {
   test('finds nothing in moves between places that some see only a part of', () => {
     expect(judge(moving, moved).violations).toEqual([]);
   });
+
+  /** A count by who had seen the first movement, an undo of two lines and one of the count; then what is done no more. */
+  const correcting: readonly Event[] = [
+    change('a', 'add', leg(9), leg(4, 'Glue')),
+    told('a', [1, 9], [2, 4]),
+    counted('c', 7, 1),
+    look(1),
+    told('c', [3, 7]),
+    undone('uc', 'c', 3),
+    told('uc', [4, 9]),
+    asked('b', 5),
+    told('b', [5, 14]),
+    undone('ua', 'a', 2),
+    { what: 'seen', look: 1, seq: 3, quantities: quantities(7, 4) },
+    look(2),
+    told('ua', [6, 0], [7, 5]),
+    { what: 'seen', look: 2, seq: 7, quantities: quantities(5, 0) },
+    change('a', 'add', leg(9), leg(4, 'Glue')),
+    told('a', [1, 9], [2, 4]),
+    undone('ub', 'a', 1),
+    refused('ub', 'conflict'),
+    counted('late', 5, 4),
+    refused('late', 'conflict'),
+    asked('t', -5),
+    told('t', [8, 0]),
+    undone('much', 'b', 5),
+    refused('much'),
+  ];
+  const corrections: readonly (readonly [operation: string, leg: Leg, undoes?: number])[] = [
+    ['a', leg(9)],
+    ['a', leg(4, 'Glue')],
+    ['c', leg(-2)],
+    ['uc', leg(2), 3],
+    ['b', leg(5)],
+    ['ua', leg(-4, 'Glue'), 2],
+    ['ua', leg(-9), 1],
+    ['t', leg(-5)],
+  ];
+  const corrected = leftOf(...corrections);
+
+  function quantities(soap: number, glue: number): ReadonlyMap<string, number> {
+    return new Map([
+      ['Soap at main', soap],
+      ['Glue at main', glue],
+    ]);
+  }
+
+  test('finds nothing in counts and undos, also of what is asked for again, and calls none of that a lost answer', () => {
+    expect(judge(correcting, corrected)).toMatchObject({ violations: [], counts: 1, undos: 2, repeated: 0 });
+  });
+
+  test('takes a count or an undo that was never answered for there or not', () => {
+    const open = [...correcting, undone('uo', 't', 8), counted('co', 3), look(3), seen(3, 8, 0)];
+    expect(judge(open, corrected).violations).toEqual([]);
+    const done = leftOf(...corrections, ['uo', leg(5), 8], ['co', leg(-2)]);
+    expect(judge(open, done).violations).toEqual([]);
+  });
+
+  /** The ledger with other movements in the place of one and those behind it. */
+  const correctedBut = (from: number, ...instead: typeof corrections) =>
+    leftOf(...corrections.slice(0, from - 1), ...instead);
+  const first = (events: number) => correcting.slice(0, events);
 
   const found: readonly (readonly [string, RegExp, readonly Event[], Remains])[] = [
     ['a lost movement', /c was acknowledged as 3 \(6\) and is lost/, history, left(['a', 5], ['b', 3])],
@@ -207,12 +285,91 @@ describe('the judge of histories', () => {
       moved,
     ],
     ['a look elsewhere', /Look 2 saw Soap at main from cellar/, [...moving.slice(0, 6), seen(2, 6, 5, 4)], moved],
+    ['a lost count', /c was acknowledged as 3 \(7\) and is lost/, first(5), correctedBut(3)],
+    [
+      'a count counted twice',
+      /c was counted twice: as 3 and as 4/,
+      first(5),
+      correctedBut(3, ['c', leg(-2)], ['c', leg(0)]),
+    ],
+    [
+      'a wrong count',
+      /leaves 8 Soap at main, but 7 Soap at main were counted/,
+      first(4),
+      correctedBut(3, ['c', leg(-1)]),
+    ],
+    ['a count elsewhere', /leaves 7 Glue at main, but 7 Soap/, first(4), correctedBut(3, ['c', leg(3, 'Glue')])],
+    [
+      'a count of what has moved',
+      /Movement 4 counts Soap at main as of 1, but it had moved by 3/,
+      [...first(3), asked('x', -1)],
+      correctedBut(3, ['x', leg(-1)], ['c', leg(-1)]),
+    ],
+    ['a lost undo', /uc was acknowledged as 4 \(9\) and is lost/, first(7), correctedBut(4)],
+    [
+      'an undo applied twice',
+      /uc was counted twice: as 4 and as 5/,
+      first(7),
+      correctedBut(4, ['uc', leg(2), 3], ['uc', leg(2), 3]),
+    ],
+    [
+      'two undos of one',
+      /Movement 3 was undone twice: by 4 and by 5/,
+      [...first(7), undone('again', 'c', 3)],
+      correctedBut(4, ['uc', leg(2), 3], ['again', leg(2), 3]),
+    ],
+    ['an undo of another', /uc takes back "2", where it was to be "3"/, first(6), correctedBut(4, ['uc', leg(2), 2])],
+    ['an undo that says of nothing', /uc takes back "", where/, first(6), correctedBut(4, ['uc', leg(2)])],
+    ['an add that undoes', /b takes back "3", where it was to be ""/, correcting, marked(5, 3)],
+    ['another undo', /Movement 4 is 1 Soap at main, but 2 Soap/, first(6), correctedBut(4, ['uc', leg(1), 3])],
+    ['half an undo', /ua takes back "2", where it was to be "2 1"/, first(10), correctedBut(7)],
+    [
+      'an undo in the wrong order',
+      /ua takes back "1 2", where it was to be "2 1"/,
+      first(10),
+      correctedBut(6, ['ua', leg(-9), 1], ['ua', leg(-4, 'Glue'), 2]),
+    ],
+    [
+      'an add that is counted again when it was undone',
+      /a was counted twice: as 1, 2 and as 9, 10/,
+      correcting,
+      leftOf(...corrections, ['a', leg(9)], ['a', leg(4, 'Glue')]),
+    ],
+    [
+      'an answer that is another when it was undone',
+      /a was refused after it was acknowledged/,
+      [...correcting, asked('a', 9), refused('a', 'conflict')],
+      corrected,
+    ],
+    [
+      'an undo denied',
+      /x was refused as conflict, which it was at no moment/,
+      [...correcting, undone('x', 'b', 5), refused('x', 'conflict')],
+      corrected,
+    ],
+    [
+      'a count denied',
+      /x was refused as conflict, which it was at no moment/,
+      [...correcting, counted('x', 2, 8), refused('x', 'conflict')],
+      corrected,
+    ],
+    [
+      'a look without a count',
+      /Look 2 saw 9 Soap at main, where 7 to 7 were possible/,
+      [...first(5), look(2), seen(2, 3, 9)],
+      leftOf(...corrections.slice(0, 3)),
+    ],
     ['looks backwards', /Look 3 began when 2 was known, and saw only 1/, backwards(), left(['a', 5], ['b', 3])],
   ];
 
   function withLast(wrong: Partial<Movement>): Remains {
     const ledger = remains.ledger.map((movement) => (movement.seq === 3 ? { ...movement, ...wrong } : movement));
     return { ...remains, ledger };
+  }
+
+  function marked(seq: number, undoes: number): Remains {
+    const ledger = corrected.ledger.map((movement) => (movement.seq === seq ? { ...movement, undoes } : movement));
+    return { ...corrected, ledger };
   }
 
   function aheadOfTime(): readonly Event[] {

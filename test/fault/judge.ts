@@ -1,9 +1,11 @@
-import type { Event, Remains } from './history.ts';
-import { placeOf } from './history.ts';
+import { type Asked, type Event, placeOf, type Remains } from './history.ts';
+import { judgeCorrections } from './judge-corrections.ts';
 import { judgeOperations } from './judge-operations.ts';
 import { judgeTime } from './judge-time.ts';
+import { Legs } from './legs.ts';
+import { Moments } from './moments.ts';
 
-// The judge knows nothing of the server but what clients saw and the ledger that is left. It proves six things:
+// The judge knows nothing of the server but what clients saw and the ledger that is left. It proves seven things:
 //
 //   1. The ledger adds up: numbered from 1 without gaps, each balance the one before and its delta, the stock the last ones.
 //   2. What is counted is what a client asked for, as asked for: all legs of an operation side by side, and none twice.
@@ -11,13 +13,18 @@ import { judgeTime } from './judge-time.ts';
 //   4. The order is the order of time: whatever was asked for after something was known has a higher number than that.
 //   5. Each look shows the ledger as it was at one moment between its question and its answer. Twice over: by the number
 //      that came with it, and by the sums of what was acknowledged before the one and asked for before the other.
-//   6. So does each refusal: at one moment between its question and its answer there was too little, or no such item.
+//   6. So does each refusal: at one moment between its question and its answer there was too little, or no such item; or
+//      what was to be counted had moved since, or what was to be undone was undone by another.
+//   7. A count leaves what was counted, an undo takes back each movement of one operation, and nothing is undone twice.
 
 /** What was found, in sentences; none when the history is possible. And how much was looked at. */
 export interface Verdict {
   readonly violations: readonly string[];
   readonly operations: number;
   readonly acknowledged: number;
+  /** How many of the operations that were acknowledged are counts, and how many are undos. */
+  readonly counts: number;
+  readonly undos: number;
   /** How often something was sent again because its answer had been lost. */
   readonly repeated: number;
   readonly refused: number;
@@ -30,17 +37,35 @@ export function judge(history: readonly Event[], remains: Remains): Verdict {
   const complain = (sentence: string) => void violations.push(sentence);
   judgeSums(remains, complain);
   const counted = judgeOperations(history, remains.ledger, complain);
-  judgeTime(history, remains.ledger, counted, complain);
+  const { asked, acknowledged, repeated } = sumUp(history);
+  const [legs, moments] = [new Legs(asked, counted), new Moments(remains.ledger)];
+  judgeCorrections(asked, remains.ledger, counted, moments, complain);
+  judgeTime(history, counted, legs, moments, complain);
   const count = (what: Event['what']) => history.filter((event) => event.what === what).length;
-  const operations = new Set(history.flatMap((event) => (event.what === 'asked' ? event.operation : []))).size;
+  const countKind = (kind: Asked['kind']) => [...acknowledged].filter((id) => asked.get(id)?.kind === kind).length;
   return {
     violations,
-    operations,
+    operations: asked.size,
     acknowledged: count('acknowledged'),
-    repeated: count('asked') - operations,
+    counts: countKind('count'),
+    undos: countKind('undo'),
+    repeated,
     refused: count('refused'),
     looks: count('seen'),
   };
+}
+
+/** Who sends again what was acknowledged does not do it because an answer was lost. */
+function sumUp(history: readonly Event[]) {
+  const [asked, acknowledged] = [new Map<string, Asked>(), new Set<string>()];
+  let repeated = 0;
+  for (const event of history) {
+    if (event.what === 'acknowledged') acknowledged.add(event.operation);
+    if (event.what !== 'asked') continue;
+    if (!asked.has(event.operation)) asked.set(event.operation, event);
+    else if (!acknowledged.has(event.operation)) repeated++;
+  }
+  return { asked, acknowledged, repeated };
 }
 
 function judgeSums({ ledger, stock }: Remains, complain: (sentence: string) => void): void {

@@ -26,6 +26,8 @@ test(
     expect(outcome.repeated).toBeGreaterThan(kills);
     expect(outcome.looks).toBeGreaterThan(kills);
     expect(outcome.refused).toBeGreaterThan(kills);
+    expect(outcome.counts).toBeGreaterThan(kills);
+    expect(outcome.undos).toBeGreaterThan(kills);
   },
   times(60_000, 1_800_000),
 );

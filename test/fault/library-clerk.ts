@@ -2,7 +2,7 @@ import { connect, type Inventory } from '../../src/index.ts';
 import { Failure } from '../../src/model/failure.ts';
 import type { Change } from './history.ts';
 import { type Load, type Login, parseRefusal, unsettled } from './load.ts';
-import { linesOf, moveOf } from './request.ts';
+import { countOf, linesOf, moveOf, undoOf } from './request.ts';
 
 const changesMax = 3;
 
@@ -13,7 +13,7 @@ const changesMax = 3;
 export async function workWithLibrary(load: Load, { token, location }: Login, authority: string): Promise<void> {
   const inventory = await connect({ server: `127.0.0.1:${load.way().port}`, ca: authority, token });
   const change = async () => {
-    while (load.goesOn) await settle(inventory, load, load.nextChange(location));
+    while (load.goesOn) await settle(inventory, load, load.nextChange(location), location);
   };
   const look = async () => {
     while (load.goesOn) await lookOnce(inventory, load, location);
@@ -28,28 +28,29 @@ export async function workWithLibrary(load: Load, { token, location }: Login, au
 async function lookOnce(inventory: Inventory, load: Load, location: string | undefined): Promise<void> {
   const look = load.nextLook(location);
   try {
-    load.seen(look, await inventory.view());
+    load.seen(look, await inventory.view(), location);
   } catch (error) {
     if (!isUnsettled(error)) throw error;
   }
 }
 
-async function settle(inventory: Inventory, load: Load, change: Change): Promise<void> {
+async function settle(inventory: Inventory, load: Load, change: Change, location?: string): Promise<void> {
   while (!load.isAbandoned) {
     try {
       load.asked(change, { isRepeatedUnasked: true });
-      const { operation, kind } = change;
-      load.acknowledged(
-        operation,
-        await (kind === 'move' ? inventory.move(moveOf(change)) : inventory[kind](linesOf(change))),
-      );
-      return;
+      return load.acknowledged(change, await ask(inventory, change), location);
     } catch (error) {
       const refusal = error instanceof Failure ? parseRefusal(error.code) : undefined;
       if (refusal) return load.refused(change.operation, refusal);
       if (!isUnsettled(error)) throw error;
     }
   }
+}
+
+function ask(inventory: Inventory, change: Change): Promise<unknown> {
+  if (change.kind === 'move') return inventory.move(moveOf(change));
+  if (change.kind === 'count') return inventory.count(countOf(change));
+  return change.kind === 'undo' ? inventory.undo(undoOf(change)) : inventory[change.kind](linesOf(change));
 }
 
 function isUnsettled(error: unknown): boolean {

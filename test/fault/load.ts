@@ -1,5 +1,5 @@
 import type { Asked, Change, Event, Refusal } from './history.ts';
-import { nextChange } from './next-change.ts';
+import { type Done, nextChange } from './next-change.ts';
 import { readStock, readTold } from './result.ts';
 
 /** Where clients connect to at the moment, and whom they trust there. */
@@ -19,10 +19,13 @@ export interface Login {
 /** Answers after which a client sends the same again. */
 export const unsettled: ReadonlySet<string> = new Set(['busy', 'going-away', 'storage', 'unconfirmed', 'unreachable']);
 
-/** The verdict on a take or move of more than there is, if an answer is one. */
+/** The verdict on what the stock does not allow, if an answer is one. */
 export function parseRefusal(code: string | undefined): Refusal | undefined {
-  return code === 'out-of-stock' || code === 'not-found' ? code : undefined;
+  return code === 'out-of-stock' || code === 'not-found' || code === 'conflict' ? code : undefined;
 }
+
+/** So many operations of a login may be undone or asked for again. */
+const doneMax = 32;
 
 /** What all clients of a test share: what there is to do, what they saw, and how far they are. */
 export class Load {
@@ -33,7 +36,11 @@ export class Load {
   connections = 0;
   isAbandoned = false;
   readonly #chance: () => number;
+  /** What was acknowledged last, by the only location of whoever asked. */
+  readonly #done = new Map<string | undefined, Done[]>();
   #looks = 0;
+  /** The last movement that somebody saw who sees everything. */
+  #seen = 0;
   #acknowledged = 0;
   #isOver = false;
   readonly #waiting = new Set<() => void>();
@@ -62,7 +69,9 @@ export class Load {
 
   /** The next change to ask for, there. */
   nextChange(location?: string): Change {
-    return nextChange(this.#chance, location);
+    const done = this.#done.get(location) ?? [];
+    this.#done.set(location, done);
+    return nextChange(this.#chance, { done, seen: this.#seen, location });
   }
 
   /** Begins a look at the stock, as seen from there; its number. */
@@ -76,8 +85,12 @@ export class Load {
     this.history.push({ what: 'asked', ...change, ...repeats });
   }
 
-  acknowledged(operation: string, result: unknown): void {
-    this.history.push({ what: 'acknowledged', operation, told: readTold(result) });
+  acknowledged(change: Change, result: unknown, location?: string): void {
+    const told = readTold(result);
+    this.history.push({ what: 'acknowledged', operation: change.operation, told });
+    const done = this.#done.get(location);
+    done?.push({ change, seqs: told.map(({ seq }) => seq) });
+    if (done && done.length > doneMax) done.shift();
     this.#acknowledged++;
     for (const look of this.#waiting) look();
   }
@@ -86,8 +99,10 @@ export class Load {
     this.history.push({ what: 'refused', operation, code });
   }
 
-  seen(look: number, result: unknown): void {
-    this.history.push({ what: 'seen', look, ...readStock(result) });
+  seen(look: number, result: unknown, location?: string): void {
+    const stock = readStock(result);
+    this.history.push({ what: 'seen', look, ...stock });
+    if (location === undefined) this.#seen = Math.max(this.#seen, stock.seq);
   }
 
   /** Resolves when so many more changes were acknowledged. */

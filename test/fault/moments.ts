@@ -1,21 +1,32 @@
-import { type Leg, type Movement, placeOf, type Refusal } from './history.ts';
+import { type Change, type Leg, type Movement, placeOf, type Refusal } from './history.ts';
 
 /** A ledger as it was after each of its movements, which are told by their numbers. */
 export class Moments {
   readonly #ledger: readonly Movement[];
   readonly #atPlace: ReadonlyMap<string, readonly Movement[]>;
   readonly #atLocation: ReadonlyMap<string, readonly Movement[]>;
+  readonly #ofItem: ReadonlyMap<string, readonly Movement[]>;
+  /** By what they undo. */
+  readonly #undos: ReadonlyMap<number | undefined, readonly Movement[]>;
 
   constructor(ledger: readonly Movement[]) {
     this.#ledger = ledger;
     this.#atPlace = Map.groupBy(ledger, placeOf);
     this.#atLocation = Map.groupBy(ledger, ({ location }) => location);
+    this.#ofItem = Map.groupBy(ledger, ({ item }) => item);
+    this.#undos = Map.groupBy(ledger, ({ undoes }) => undoes);
   }
 
   /** How much there was at a place. */
   balanceAt(place: string, seq: number): number {
     const movements = this.#atPlace.get(place) ?? [];
     return movements[countUpTo(movements, seq) - 1]?.balance ?? 0;
+  }
+
+  /** The last movement that there was at a place. */
+  lastOf(place: string, seq: number): number {
+    const movements = this.#atPlace.get(place) ?? [];
+    return movements[countUpTo(movements, seq) - 1]?.seq ?? 0;
   }
 
   /** The last movement that there was for whoever is limited to a location, if to any. */
@@ -31,12 +42,27 @@ export class Moments {
     return movements[at] !== undefined && movements[at].operation === movements[at - 1]?.operation;
   }
 
-  /** Whether an operation of these legs deserved to be refused so at any moment from one to another. */
-  couldRefuse(code: Refusal, legs: readonly Leg[], from: number, to: number): boolean {
+  /** Whether a change of these legs deserved to be refused so at any moment from one to another. */
+  couldRefuse(code: Refusal, change: Change, legs: readonly Leg[], from: number, to: number): boolean {
+    if (code === 'conflict') return this.#isInConflict(change, to);
+    if (change.kind === 'count') return code === 'not-found' && !this.#isThere(change.item, from);
+    if (change.kind === 'undo' && code === 'not-found') return false; // Whoever undoes it was told its number.
     const left = legs.filter(({ delta }) => delta < 0).map((leg) => this.#atPlace.get(placeOf(leg)) ?? []);
     if (code === 'not-found') return left.some(([first]) => first === undefined || first.seq > from);
     const changes = left.flatMap((movements) => movements.slice(countUpTo(movements, from), countUpTo(movements, to)));
     return [from, ...changes.map(({ seq }) => seq)].some((seq) => this.#isTooMuchAt(legs, seq));
+  }
+
+  /** What moved since, or is undone, stays so: it is enough to look at the last moment. */
+  #isInConflict(change: Change, to: number): boolean {
+    if (change.kind === 'count') return change.ifSeq !== undefined && this.lastOf(placeOf(change), to) > change.ifSeq;
+    const undos = change.kind === 'undo' ? (this.#undos.get(change.seq) ?? []) : [];
+    return undos.some(({ seq, operation }) => seq <= to && operation !== change.operation);
+  }
+
+  #isThere(item: string, from: number): boolean {
+    const [first] = this.#ofItem.get(item) ?? [];
+    return first !== undefined && first.seq <= from;
   }
 
   #isTooMuchAt(legs: readonly Leg[], seq: number): boolean {

@@ -1,17 +1,27 @@
-import type { Change } from './history.ts';
+import type { Change, Count, Shift, Undo } from './history.ts';
 
-/** The parameters of an add, a take or a move, as src/wire/README.md has them. */
+/** The parameters of a change, as src/wire/README.md has them. */
 export function requestOf(change: Change) {
-  return change.kind === 'move' ? moveOf(change) : linesOf(change);
+  if (change.kind === 'move') return moveOf(change);
+  if (change.kind === 'count') return countOf(change);
+  return change.kind === 'undo' ? undoOf(change) : linesOf(change);
+}
+
+export function countOf({ kind: _, ...params }: Count) {
+  return params;
+}
+
+export function undoOf({ operation, seq }: Undo) {
+  return { operation, seq };
 }
 
 /** Of an add or a take. */
-export function linesOf({ operation, legs }: Change) {
+export function linesOf({ operation, legs }: Shift) {
   const lines = legs.map(({ item, location, delta }) => ({ item, location, quantity: Math.abs(delta) }));
   return short(lines, operation);
 }
 
-export function moveOf({ operation, legs }: Change) {
+export function moveOf({ operation, legs }: Shift) {
   const arriving = legs.filter(({ delta }) => delta > 0);
   const lines = legs
     .filter(({ delta }) => delta < 0)

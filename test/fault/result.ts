@@ -13,7 +13,7 @@ interface Stock {
   }[];
 }
 
-/** What an add, a take or a move answered of each leg. */
+/** What a change was answered of each of its legs. */
 export function readTold(result: unknown): readonly Told[] {
   const { lines } = result as { readonly lines?: readonly Line[] }; // As above.
   return (lines ?? [result as Line]).flatMap((line) => {
