@@ -11,6 +11,9 @@ import { againIfSlow, answerMillisecondsMax, assertSoon, hangMilliseconds } from
 import { judgeLine, type Said } from './verdict.ts';
 
 const last = 'the-last-one';
+/** All that is done for somebody who has not logged in, and where users are known by certificate, for whoever shows none. */
+const doneForStrangers = new Set(['hello', 'ping', 'login', 'enroll', 'refresh', 'authenticate']);
+const doneWithoutCertificate = new Set(['hello', 'enroll', 'logout', 'cert.challenge', 'cert.request']);
 const ending = new Set(['session-expired', 'login-required', 'login-failed']);
 const lastLine = Buffer.from(line(last, 'ping'));
 const newline = Buffer.from('\n');
@@ -134,8 +137,9 @@ export class Conversation {
   }
 
   /** Each request has its one answer, or the last answer says why there are no more. */
-  #settle(said: readonly Said[], { ids, isBad }: Expected, peer: Peer): void {
+  #settle(said: readonly Said[], { ids, commands, isBad }: Expected, peer: Peer): void {
     const replies = said.filter(({ id }) => id !== undefined);
+    if (this.#isNobody) this.#assertShut(replies, commands);
     for (const one of replies) this.#server.learn(this.#actor, one);
     const unanswered = [...ids];
     for (const { id } of replies) {
@@ -161,5 +165,16 @@ export class Conversation {
         : (code !== undefined && ending.has(code)) || ('expiresAt' in result && 'user' in result),
     );
     if (peer.isClosed || isElsewhere) this.close();
+  }
+
+  /** Nothing else is done for a stranger, until one of the answers says that they are one no more. */
+  #assertShut(replies: readonly Said[], commands: Expected['commands']): void {
+    const isMutual = this.#server.mode === 'mutual';
+    const done = isMutual ? doneWithoutCertificate : doneForStrangers;
+    for (const { id, result } of replies) {
+      const command = typeof id === 'string' || typeof id === 'number' ? commands.get(id) : undefined;
+      if (result && command && !done.has(command.name)) throw new Error(`${command.name} is done before login.`);
+      if (result && 'role' in result && !isMutual) return; // Which opens nothing where a certificate is all that counts.
+    }
   }
 }

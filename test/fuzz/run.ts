@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { growthMebibytesMax, growthOf, type Occupied, ownMebibytes } from './growth.ts';
 import { parserTargets } from './parser-targets.ts';
-import { Coverage, serverTargets } from './server-targets.ts';
+import { Coverage, certifiedTargets, serverTargets } from './server-targets.ts';
 import type { Target } from './target.ts';
 
 const help = `Throws inputs that others might send, or write into files, at every part that reads them, for as long as you like.
@@ -90,20 +90,22 @@ async function main(): Promise<number> {
     return 0;
   }
   const coverage = new Coverage();
-  const targets = [...parserTargets, ...serverTargets(coverage)].filter(({ name }) => name.includes(target));
+  const certified = (['mutual', 'both'] as const).flatMap(certifiedTargets);
+  const all = [...parserTargets, ...serverTargets(coverage), ...certified];
+  const targets = all.filter(({ name }) => name.includes(target));
   if (targets.length === 0) throw new Error(`There is no target with "${target}" in its name.`);
   process.stdout.write(`Seed ${seed}, ${minutes} min for ${targets.length} targets.\n`);
-  const all: Figures[] = [];
+  const shown: Figures[] = [];
   for (const one of targets) {
     const figures = await fuzz(one, seed, (minutes * 60) / targets.length);
-    all.push(figures);
+    shown.push(figures);
     process.stdout.write(`${formatRow(figures)}\n`);
     if (figures.found !== undefined) process.stdout.write(`${figures.found}\n`);
   }
   if (isCoverageWanted) process.stdout.write(`\n${coverage.lines.join('\n')}\n`);
   const heading = `${'TARGET'.padEnd(34)}${'INPUTS'.padStart(10)}${'PER SECOND'.padStart(11)}${'SECONDS'.padStart(8)}`;
-  process.stdout.write(`\n${heading}  MEMORY (MiB)  MiB PER 1,000 FOUND\n${all.map(formatRow).join('\n')}\n`);
-  return all.some(({ found }) => found !== undefined) ? 1 : 0;
+  process.stdout.write(`\n${heading}  MEMORY (MiB)  MiB PER 1,000 FOUND\n${shown.map(formatRow).join('\n')}\n`);
+  return shown.some(({ found }) => found !== undefined) ? 1 : 0;
 }
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import type { Command } from '../../src/command/command.ts';
 import { commands } from '../../src/command/index.ts';
+import type { AuthMode } from '../../src/model/user.ts';
 import { line } from '../support/wire-client.ts';
 import { mutate, mutations } from './bytes.ts';
 import { certificates } from './certificate-target.ts';
@@ -57,9 +58,10 @@ const frames = fc.record({
   cuts: fc.array(fc.nat(400), { maxLength: 4 }),
 });
 
-function framesTarget(state: State): Target {
-  return defineTarget(`frames, ${state}`, 50, frames, async (shared) => {
-    const { server, closeServer } = await openServer(shared);
+function framesTarget(state: State, mode?: AuthMode): Target {
+  const name = `frames, ${state}${mode === undefined ? '' : `, ${mode}`}`;
+  return defineTarget(name, 50, frames, async (shared) => {
+    const { server, closeServer } = await openServer(shared, mode);
     const conversation = new Conversation(server, state, 'ada');
     return {
       server,
@@ -161,4 +163,10 @@ export const serverTargets = (coverage: Coverage): readonly Target[] => [
   framesTarget('logged in'),
   framesTarget('watching'),
   commandsTarget(coverage),
+];
+
+/** The same where users are known by certificate, alone or with a login: what a connection may do before is less there. */
+export const certifiedTargets = (mode: 'mutual' | 'both'): readonly Target[] => [
+  framesTarget('before login', mode),
+  framesTarget('logged in', mode),
 ];

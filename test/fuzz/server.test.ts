@@ -6,7 +6,7 @@ import { line } from '../support/wire-client.ts';
 import { Conversation } from './conversation.ts';
 import { FuzzedServer } from './fuzzed-server.ts';
 import type { Nearness } from './params.ts';
-import { type Asked, askedOf, Coverage, openAsking, serverTargets } from './server-targets.ts';
+import { type Asked, askedOf, Coverage, certifiedTargets, openAsking, serverTargets } from './server-targets.ts';
 import { judgeLine } from './verdict.ts';
 
 // `npm run test:fuzz` does the same for minutes, in a process for each target. What it finds becomes a test here.
@@ -14,11 +14,19 @@ import { judgeLine } from './verdict.ts';
 const seed = 20_260_503;
 const levels: readonly Nearness[] = ['valid', 'near-valid', 'invalid'];
 
+/** Two servers more would take seconds: these modes take turns, by the day or by the seed that is given. */
+const turn = Number(process.env['SECURE_INV_SEED'] ?? Math.floor(Date.now() / 86_400_000));
+const mode = turn % 2 === 0 ? 'mutual' : 'both';
+
 let shared: FuzzedServer | undefined;
+let certified: FuzzedServer | undefined;
 beforeAll(async () => {
-  shared = await FuzzedServer.open();
+  [shared, certified] = await Promise.all([FuzzedServer.open(), FuzzedServer.open(mode)]);
 });
-afterAll(() => shared?.close());
+afterAll(async () => {
+  await shared?.close();
+  await certified?.close();
+});
 
 function server(): FuzzedServer {
   if (!shared) throw new Error('The server is there only while tests run.');
@@ -33,6 +41,18 @@ test.each(serverTargets(new Coverage()).filter(({ name }) => inputs[name] !== 0)
     const target = await open(server());
     try {
       await target.run(seed, inputs[name] ?? 40);
+    } finally {
+      await target.close();
+    }
+  },
+);
+
+test.each(certifiedTargets(mode))(
+  '$name: whatever is sent, the server lives, says why and does nothing for a stranger',
+  async ({ open }) => {
+    const target = await open(certified);
+    try {
+      await target.run(seed, 15);
     } finally {
       await target.close();
     }
