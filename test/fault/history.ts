@@ -79,9 +79,20 @@ export interface Movement extends Leg, Told {
   readonly undoes?: number;
 }
 
+/** What there was at a moment: the last movement, and the stock that it left. */
+export interface Moment {
+  readonly seq: number;
+  readonly stock: ReadonlyMap<string, number>;
+}
+
+/** Before anything. */
+export const beginning: Moment = { seq: 0, stock: new Map() };
+
 /** What the server has in the end. */
 export interface Remains {
-  /** In the order of `seq`. */
+  /** When the history began: nothing that was asked for before was still open. Left out: the beginning of everything. */
+  readonly since?: Moment;
+  /** What came since, in the order of `seq`. */
   readonly ledger: readonly Movement[];
   readonly stock: ReadonlyMap<string, number>;
 }

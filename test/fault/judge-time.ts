@@ -1,4 +1,13 @@
-import { type Change, type Event, isSeenFrom, type Leg, type Movement, placeOf, type Refusal } from './history.ts';
+import {
+  type Change,
+  type Event,
+  isSeenFrom,
+  type Leg,
+  type Moment,
+  type Movement,
+  placeOf,
+  type Refusal,
+} from './history.ts';
 import type { Legs } from './legs.ts';
 import type { Moments } from './moments.ts';
 
@@ -28,6 +37,7 @@ type Complain = (sentence: string) => void;
 /** Judges what was seen, refused and numbered by the moments between its question and its answer. */
 export function judgeTime(
   history: readonly Event[],
+  since: Moment,
   counted: ReadonlyMap<string, readonly Movement[]>,
   legs: Legs,
   moments: Moments,
@@ -36,8 +46,9 @@ export function judgeTime(
   const asked = new Map<string, { readonly change: Change; readonly known: number }>();
   const acknowledged = new Set<string>();
   const looks = new Map<number, Look & Before>();
-  const [sure, possible] = [new Map<string, Sums>(), new Map<string, Sums>()];
-  let [known, highest] = [0, 0];
+  const there = [...since.stock].map(([place, quantity]) => [place, { added: quantity, taken: 0 }] as const);
+  const [sure, possible] = [new Map<string, Sums>(there), new Map<string, Sums>(there)];
+  let [known, highest] = [since.seq, since.seq];
   const couldRefuse = (code: Refusal, { change, known: from }: { readonly change: Change; readonly known: number }) =>
     moments.couldRefuse(code, change, legs.of(change), from, highest);
   for (const event of history) {
@@ -67,6 +78,7 @@ export function judgeTime(
     } else {
       const began = looks.get(event.look);
       if (began) judgeLook(began, event, { highest, possible }, moments, complain);
+      looks.delete(event.look); // What each began with would fill the memory after hours.
       known = Math.max(known, event.seq);
     }
   }

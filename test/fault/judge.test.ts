@@ -207,6 +207,49 @@ describe('the judge of histories', () => {
     expect(judge(open, done).violations).toEqual([]);
   });
 
+  /** What came after a moment with 8 pieces of soap, of which one was at the cellar, told by a sum. */
+  const since = { seq: 10, stock: new Map([...quantities(7, 0), ['Soap at cellar', 1]]) };
+  const later: readonly Event[] = [
+    look(1),
+    asked('t', -3),
+    told('t', [11, 4]),
+    {
+      what: 'seen',
+      look: 1,
+      seq: 10,
+      quantities: new Map([
+        ['Soap at main', 7],
+        ['Soap at cellar', 1],
+      ]),
+    },
+    look(2),
+    asked('much', -5),
+    refused('much'),
+    counted('c', 9, 11),
+    told('c', [12, 9]),
+    {
+      what: 'seen',
+      look: 2,
+      seq: 12,
+      quantities: new Map([
+        ['Soap at main', 9],
+        ['Soap at cellar', 1],
+      ]),
+    },
+  ];
+  const laterOn = (first: number): Remains => ({
+    since,
+    ledger: [
+      { ...leg(-3), seq: first, operation: 't', balance: 4, at: '' },
+      { ...leg(5), seq: first + 1, operation: 'c', balance: 9, at: '' },
+    ],
+    stock: new Map([...quantities(9, 0), ['Soap at cellar', 1]]),
+  });
+
+  test('judges a part of a history by what there was before', () => {
+    expect(judge(later, laterOn(11)).violations).toEqual([]);
+  });
+
   /** The ledger with other movements in the place of one and those behind it. */
   const correctedBut = (from: number, ...instead: typeof corrections) =>
     leftOf(...corrections.slice(0, from - 1), ...instead);
@@ -358,6 +401,25 @@ describe('the judge of histories', () => {
       /Look 2 saw 9 Soap at main, where 7 to 7 were possible/,
       [...first(5), look(2), seen(2, 3, 9)],
       leftOf(...corrections.slice(0, 3)),
+    ],
+    ['a gap since', /Movement 11 of the ledger has the number 12/, later, laterOn(12)],
+    [
+      'what was there before denied',
+      /x was refused as not-found, which it was at no moment/,
+      [...later, counted('x', 1), refused('x', 'not-found')],
+      laterOn(11),
+    ],
+    [
+      'a piece denied that was there before',
+      /x was refused as out-of-stock, which it was at no moment/,
+      [...later, change('x', 'take', leg(-1, 'Soap', 'cellar')), refused('x')],
+      laterOn(11),
+    ],
+    [
+      'a look into what was before',
+      /Look 3 began when 10 was known, and saw only 9/,
+      [look(3), seen(3, 9, 7, 1), ...later],
+      laterOn(11),
     ],
     ['looks backwards', /Look 3 began when 2 was known, and saw only 1/, backwards(), left(['a', 5], ['b', 3])],
   ];

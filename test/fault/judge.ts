@@ -1,4 +1,4 @@
-import { type Asked, type Event, placeOf, type Remains } from './history.ts';
+import { type Asked, beginning, type Event, placeOf, type Remains } from './history.ts';
 import { judgeCorrections } from './judge-corrections.ts';
 import { judgeOperations } from './judge-operations.ts';
 import { judgeTime } from './judge-time.ts';
@@ -7,7 +7,7 @@ import { Moments } from './moments.ts';
 
 // The judge knows nothing of the server but what clients saw and the ledger that is left. It proves seven things:
 //
-//   1. The ledger adds up: numbered from 1 without gaps, each balance the one before and its delta, the stock the last ones.
+//   1. The ledger adds up: numbered from 1, or where it was, without gaps, each balance the one before and its delta, the stock the last ones.
 //   2. What is counted is what a client asked for, as asked for: all legs of an operation side by side, and none twice.
 //   3. What was acknowledged is there, under the numbers and with the balances that the client was told, each time.
 //   4. The order is the order of time: whatever was asked for after something was known has a higher number than that.
@@ -38,9 +38,10 @@ export function judge(history: readonly Event[], remains: Remains): Verdict {
   judgeSums(remains, complain);
   const counted = judgeOperations(history, remains.ledger, complain);
   const { asked, acknowledged, repeated } = sumUp(history);
-  const [legs, moments] = [new Legs(asked, counted), new Moments(remains.ledger)];
-  judgeCorrections(asked, remains.ledger, counted, moments, complain);
-  judgeTime(history, counted, legs, moments, complain);
+  const { ledger, since = beginning } = remains;
+  const [legs, moments] = [new Legs(asked, counted), new Moments(ledger, since)];
+  judgeCorrections(asked, ledger, counted, moments, complain);
+  judgeTime(history, since, counted, legs, moments, complain);
   const count = (what: Event['what']) => history.filter((event) => event.what === what).length;
   const countKind = (kind: Asked['kind']) => [...acknowledged].filter((id) => asked.get(id)?.kind === kind).length;
   return {
@@ -68,12 +69,12 @@ function sumUp(history: readonly Event[]) {
   return { asked, acknowledged, repeated };
 }
 
-function judgeSums({ ledger, stock }: Remains, complain: (sentence: string) => void): void {
-  const balances = new Map<string, number>();
+function judgeSums({ ledger, stock, since = beginning }: Remains, complain: (sentence: string) => void): void {
+  const balances = new Map(since.stock);
   for (const [at, movement] of ledger.entries()) {
-    const [{ seq, delta, balance }, place] = [movement, placeOf(movement)];
+    const [{ seq, delta, balance }, place, due] = [movement, placeOf(movement), since.seq + at + 1];
     const sum = (balances.get(place) ?? 0) + delta;
-    if (seq !== at + 1) complain(`Movement ${at + 1} of the ledger has the number ${seq}.`);
+    if (seq !== due) complain(`Movement ${due} of the ledger has the number ${seq}.`);
     if (balance !== sum) complain(`Movement ${seq} leaves ${balance} ${place}, but the deltas add up to ${sum}.`);
     if (sum < 0) complain(`Movement ${seq} leaves less than nothing of ${place}.`);
     balances.set(place, sum);

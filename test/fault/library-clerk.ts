@@ -10,13 +10,13 @@ const changesMax = 3;
  * A client as people write it: our library, which connects anew, repeats and gives up by itself. What it gives up is sent
  * again under the same id, as its message says.
  */
-export async function workWithLibrary(load: Load, { token, location }: Login, authority: string): Promise<void> {
-  const inventory = await connect({ server: `127.0.0.1:${load.way().port}`, ca: authority, token });
+export async function workWithLibrary(load: Load, login: Login, authority: string): Promise<void> {
+  const inventory = await connect({ server: `127.0.0.1:${load.way().port}`, ca: authority, token: login.token });
   const change = async () => {
-    while (load.goesOn) await settle(inventory, load, load.nextChange(location), location);
+    while (load.goesOn) await settle(inventory, load, load.nextChange(login), login);
   };
   const look = async () => {
-    while (load.goesOn) await lookOnce(inventory, load, location);
+    while (load.goesOn) await lookOnce(inventory, load, login);
   };
   try {
     await Promise.all([...Array.from({ length: changesMax }, change), look()]);
@@ -25,20 +25,20 @@ export async function workWithLibrary(load: Load, { token, location }: Login, au
   }
 }
 
-async function lookOnce(inventory: Inventory, load: Load, location: string | undefined): Promise<void> {
-  const look = load.nextLook(location);
+async function lookOnce(inventory: Inventory, load: Load, login: Login): Promise<void> {
+  const look = load.nextLook(login);
   try {
-    load.seen(look, await inventory.view(), location);
+    load.seen(look, await inventory.view(), login);
   } catch (error) {
     if (!isUnsettled(error)) throw error;
   }
 }
 
-async function settle(inventory: Inventory, load: Load, change: Change, location?: string): Promise<void> {
+async function settle(inventory: Inventory, load: Load, change: Change, login: Login): Promise<void> {
   while (!load.isAbandoned) {
     try {
       load.asked(change, { isRepeatedUnasked: true });
-      return load.acknowledged(change, await ask(inventory, change), location);
+      return load.acknowledged(change, await ask(inventory, change), login);
     } catch (error) {
       const refusal = error instanceof Failure ? parseRefusal(error.code) : undefined;
       if (refusal) return load.refused(change.operation, refusal);

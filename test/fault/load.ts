@@ -24,11 +24,12 @@ export function parseRefusal(code: string | undefined): Refusal | undefined {
   return code === 'out-of-stock' || code === 'not-found' || code === 'conflict' ? code : undefined;
 }
 
-/** So many operations of a login may be undone or asked for again. */
+/** So many operations of each login may be undone or asked for again. */
 const doneMax = 32;
 
 /** What all clients of a test share: what there is to do, what they saw, and how far they are. */
 export class Load {
+  /** Of somebody who may look after the server. */
   readonly token: string;
   readonly way: () => Way;
   readonly history: Event[] = [];
@@ -36,17 +37,18 @@ export class Load {
   connections = 0;
   isAbandoned = false;
   readonly #chance: () => number;
-  /** What was acknowledged last, by the only location of whoever asked. */
-  readonly #done = new Map<string | undefined, Done[]>();
+  /** What was acknowledged last, by the token of whoever asked. */
+  readonly #done = new Map<string, Done[]>();
   #looks = 0;
   /** The last movement that somebody saw who sees everything. */
-  #seen = 0;
+  #seen: number;
   #acknowledged = 0;
   #isOver = false;
   readonly #waiting = new Set<() => void>();
 
-  constructor(token: string, way: () => Way, chance: () => number) {
+  constructor(token: string, way: () => Way, chance: () => number, seen = 0) {
     this.token = token;
+    this.#seen = seen;
     this.way = way;
     this.#chance = chance;
   }
@@ -67,15 +69,15 @@ export class Load {
     this.isAbandoned = true;
   }
 
-  /** The next change to ask for, there. */
-  nextChange(location?: string): Change {
-    const done = this.#done.get(location) ?? [];
-    this.#done.set(location, done);
+  /** The next change that they ask for. */
+  nextChange({ token, location }: Login): Change {
+    const done = this.#done.get(token) ?? [];
+    this.#done.set(token, done);
     return nextChange(this.#chance, { done, seen: this.#seen, location });
   }
 
-  /** Begins a look at the stock, as seen from there; its number. */
-  nextLook(location?: string): number {
+  /** Begins a look of theirs at the stock; its number. */
+  nextLook({ location }: Login): number {
     this.history.push({ what: 'look', look: ++this.#looks, location });
     return this.#looks;
   }
@@ -85,10 +87,10 @@ export class Load {
     this.history.push({ what: 'asked', ...change, ...repeats });
   }
 
-  acknowledged(change: Change, result: unknown, location?: string): void {
+  acknowledged(change: Change, result: unknown, { token }: Login): void {
     const told = readTold(result);
     this.history.push({ what: 'acknowledged', operation: change.operation, told });
-    const done = this.#done.get(location);
+    const done = this.#done.get(token);
     done?.push({ change, seqs: told.map(({ seq }) => seq) });
     if (done && done.length > doneMax) done.shift();
     this.#acknowledged++;
@@ -99,7 +101,7 @@ export class Load {
     this.history.push({ what: 'refused', operation, code });
   }
 
-  seen(look: number, result: unknown, location?: string): void {
+  seen(look: number, result: unknown, { location }: Login): void {
     const stock = readStock(result);
     this.history.push({ what: 'seen', look, ...stock });
     if (location === undefined) this.#seen = Math.max(this.#seen, stock.seq);

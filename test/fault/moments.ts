@@ -1,7 +1,8 @@
-import { type Change, type Leg, type Movement, placeOf, type Refusal } from './history.ts';
+import { beginning, type Change, type Leg, type Moment, type Movement, placeOf, type Refusal } from './history.ts';
 
-/** A ledger as it was after each of its movements, which are told by their numbers. */
+/** A ledger as it was after each of its movements, which are told by their numbers. What came before `since` is only its sum. */
 export class Moments {
+  readonly #since: Moment;
   readonly #ledger: readonly Movement[];
   readonly #atPlace: ReadonlyMap<string, readonly Movement[]>;
   readonly #atLocation: ReadonlyMap<string, readonly Movement[]>;
@@ -9,7 +10,8 @@ export class Moments {
   /** By what they undo. */
   readonly #undos: ReadonlyMap<number | undefined, readonly Movement[]>;
 
-  constructor(ledger: readonly Movement[]) {
+  constructor(ledger: readonly Movement[], since = beginning) {
+    this.#since = since;
     this.#ledger = ledger;
     this.#atPlace = Map.groupBy(ledger, placeOf);
     this.#atLocation = Map.groupBy(ledger, ({ location }) => location);
@@ -20,10 +22,10 @@ export class Moments {
   /** How much there was at a place. */
   balanceAt(place: string, seq: number): number {
     const movements = this.#atPlace.get(place) ?? [];
-    return movements[countUpTo(movements, seq) - 1]?.balance ?? 0;
+    return movements[countUpTo(movements, seq) - 1]?.balance ?? this.#since.stock.get(place) ?? 0;
   }
 
-  /** The last movement that there was at a place. */
+  /** The last movement that there was at a place, if there was one since. */
   lastOf(place: string, seq: number): number {
     const movements = this.#atPlace.get(place) ?? [];
     return movements[countUpTo(movements, seq) - 1]?.seq ?? 0;
@@ -32,7 +34,8 @@ export class Moments {
   /** The last movement that there was for whoever is limited to a location, if to any. */
   lastAt(location: string | undefined, seq: number): number {
     const movements = this.#seenFrom(location);
-    return movements[countUpTo(movements, seq) - 1]?.seq ?? 0;
+    // How long ago something moved there before is not known.
+    return movements[countUpTo(movements, seq) - 1]?.seq ?? (location === undefined ? this.#since.seq : 0);
   }
 
   /** Whether only a part of an operation was there then, for whoever is limited to a location, if to any. */
@@ -45,11 +48,14 @@ export class Moments {
   /** Whether a change of these legs deserved to be refused so at any moment from one to another. */
   couldRefuse(code: Refusal, change: Change, legs: readonly Leg[], from: number, to: number): boolean {
     if (code === 'conflict') return this.#isInConflict(change, to);
-    if (change.kind === 'count') return code === 'not-found' && !this.#isThere(change.item, from);
+    if (change.kind === 'count') return code === 'not-found' && !this.#isKnown(change.item, from);
     if (change.kind === 'undo' && code === 'not-found') return false; // Whoever undoes it was told its number.
-    const left = legs.filter(({ delta }) => delta < 0).map((leg) => this.#atPlace.get(placeOf(leg)) ?? []);
-    if (code === 'not-found') return left.some(([first]) => first === undefined || first.seq > from);
-    const changes = left.flatMap((movements) => movements.slice(countUpTo(movements, from), countUpTo(movements, to)));
+    const left = legs.filter(({ delta }) => delta < 0).map(placeOf);
+    if (code === 'not-found') return left.some((place) => !this.#isThere(place, from));
+    const changes = left.flatMap((place) => {
+      const movements = this.#atPlace.get(place) ?? [];
+      return movements.slice(countUpTo(movements, from), countUpTo(movements, to));
+    });
     return [from, ...changes.map(({ seq }) => seq)].some((seq) => this.#isTooMuchAt(legs, seq));
   }
 
@@ -60,9 +66,16 @@ export class Moments {
     return undos.some(({ seq, operation }) => seq <= to && operation !== change.operation);
   }
 
-  #isThere(item: string, from: number): boolean {
+  #isThere(place: string, from: number): boolean {
+    const [first] = this.#atPlace.get(place) ?? [];
+    return this.#since.stock.has(place) || (first !== undefined && first.seq <= from);
+  }
+
+  /** Anywhere. */
+  #isKnown(item: string, from: number): boolean {
     const [first] = this.#ofItem.get(item) ?? [];
-    return first !== undefined && first.seq <= from;
+    const wasThere = [...this.#since.stock.keys()].some((place) => place.startsWith(`${item} at `));
+    return wasThere || (first !== undefined && first.seq <= from);
   }
 
   #isTooMuchAt(legs: readonly Leg[], seq: number): boolean {

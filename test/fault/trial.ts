@@ -2,15 +2,15 @@ import { join } from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 import { verifyStore } from '../../src/store/files.ts';
 import { temporaryFolder } from '../support/server.ts';
-import { enrollAdministrator, enrollUser, WireClient } from '../support/wire-client.ts';
+import { enrollAdministrator, enrollUser } from '../support/wire-client.ts';
 import { workOnTheWire } from './clerk.ts';
-import type { Movement, Remains } from './history.ts';
+import type { Movement } from './history.ts';
 import { judge, type Verdict } from './judge.ts';
 import { isLong } from './length.ts';
 import { workWithLibrary } from './library-clerk.ts';
 import { Load, type Login, type Way } from './load.ts';
 import { locations } from './next-change.ts';
-import { readStock } from './result.ts';
+import { converse, readRemains } from './remains.ts';
 import { drawChances } from './seed.ts';
 import { type LogOptions, type ServerProcess, startProcess } from './server-process.ts';
 import { buildShim, type Shim } from './shim.ts';
@@ -86,7 +86,7 @@ export async function tryUnder(harm: (stage: Stage) => Promise<void>, options: T
     load.end();
   }
   await working;
-  const remains = await look(server, token);
+  const remains = await readRemains(server, token);
   await server.kill();
   await verifyStore(`sqlite:${join(folder, 'data', 'inventory.db')}`, () => undefined);
   const verdict = judge(load.history, remains);
@@ -111,7 +111,7 @@ export function tryWithShim(
 async function enroll(server: ServerProcess): Promise<readonly [administrator: Login, limited: Login]> {
   const { link } = server;
   if (!link) throw new Error('The server printed no link.');
-  return open(server, async (client) => {
+  return converse(server, async (client) => {
     const { accessToken: token = '' } = await enrollAdministrator({ ...server, link: () => link }, client);
     for (const location of locations) if (location !== 'main') await client.ask('location.add', { location });
     const clerk = await enrollUser(server, client, 'clara', 'clerk');
@@ -124,33 +124,8 @@ async function enroll(server: ServerProcess): Promise<readonly [administrator: L
 
 /** What the server warns its operator of. */
 export function warningsOf({ way, token }: Load): Promise<unknown> {
-  return open(way(), async (client) => {
+  return converse(way(), async (client) => {
     await client.ask('authenticate', { token });
     return (await client.ask('server.status'))?.result?.['warnings'];
   });
-}
-
-async function look(server: ServerProcess, token: string): Promise<Remains> {
-  return open(server, async (client) => {
-    await client.ask('authenticate', { token });
-    const ledger: Movement[] = [];
-    for (let cursor: unknown; ; ) {
-      const page = await client.ask('history', { limit: 1000, ...(cursor === undefined ? {} : { cursor }) });
-      if (!page?.result) throw new Error('The history cannot be read.');
-      ledger.push(...(page.result['movements'] as Movement[])); // As src/wire/README.md has it.
-      cursor = page.result['cursor'];
-      if (cursor === undefined) break;
-    }
-    const viewed = await client.ask('view');
-    return { ledger: ledger.reverse(), stock: readStock(viewed?.result).quantities };
-  });
-}
-
-async function open<T>(server: Way, use: (client: WireClient) => Promise<T>): Promise<T> {
-  const cleanings: (() => void)[] = [];
-  try {
-    return await use(await WireClient.open(server, {}, (clean) => cleanings.push(clean)));
-  } finally {
-    for (const clean of cleanings) clean();
-  }
 }

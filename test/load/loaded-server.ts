@@ -63,6 +63,17 @@ export class LoadedServer {
     });
   }
 
+  /** Makes these locations; whoever is named for one is limited to it. */
+  async furnish(locations: Readonly<Record<string, string | undefined>>): Promise<void> {
+    await this.converse(async (administrator) => {
+      await this.#administer(administrator);
+      for (const [location, user] of Object.entries(locations)) {
+        await administrator.ask('location.add', { location });
+        if (user !== undefined) await administrator.ask('user.limit', { user, locations: [location] });
+      }
+    });
+  }
+
   /** Has the administrator invite somebody, who is to enrol with this code. */
   async invite(user: string, role: Role = 'clerk'): Promise<string> {
     return this.converse(async (administrator) => {

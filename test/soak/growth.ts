@@ -24,7 +24,7 @@ export interface Growth {
 
 export const measures: readonly Measure[] = [
   {
-    // What is left after a full collection is nearly still: 30 MiB an hour are 230 bytes an add at 36 adds a second.
+    // What is left after a full collection is nearly still: 30 MiB an hour are 230 bytes a change at 36 changes a second.
     what: 'Live heap',
     unit: ' MiB',
     value: ({ heap }) => heap,

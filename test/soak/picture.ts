@@ -8,7 +8,7 @@ interface Panel {
 
 const panels: readonly Panel[] = [
   {
-    title: 'add: p99 and median, ms',
+    title: 'changes: p99 and median, ms',
     lines: [
       { color: '#c0392b', value: ({ p99 }) => p99 },
       { color: '#2c3e50', value: ({ median }) => median },

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Movement } from '../fault/history.ts';
+import type { Load } from '../fault/load.ts';
 import type { LoadedServer, Machine } from '../load/loaded-server.ts';
 import type { WireClient, WireReply } from '../support/wire-client.ts';
-import type { Movement } from './look.ts';
 
 const paceMilliseconds = 50;
 const questions = [
@@ -11,9 +12,13 @@ const questions = [
   ['view', { items: ['Item 1'] }],
 ] as const;
 
-/** Comes anew whenever a connection ends, as clients do when a server is killed, and asks for this and that. */
+/**
+ * Comes anew whenever a connection ends, as clients do when a server is killed, and asks for this and that. What is seen of
+ * all the stock goes to the judge.
+ */
 export async function readOn(
   server: LoadedServer,
+  load: () => Load,
   { token }: Machine,
   goesOn: () => boolean,
   complaints: string[],
@@ -23,7 +28,10 @@ export async function readOn(
       let reply = await client.ask('authenticate', { token });
       for (let turn = 0; reply && goesOn(); turn++) {
         const [method, params] = questions[turn % questions.length] ?? questions[0];
+        const judged = load();
+        const look = method === 'view' && !('items' in params) ? judged.nextLook({ token }) : undefined;
         reply = await client.ask(method, params);
+        if (look !== undefined && reply?.result) judged.seen(look, reply.result, { token });
         // There is no Item 1 before somebody has added it.
         if (reply && !reply.result && reply.error?.data.code !== 'not-found') {
           complaints.push(`${method} was refused: ${JSON.stringify(reply.error)}`);
@@ -62,9 +70,17 @@ export class Audience {
     }
   }
 
-  /** Whether what was pushed is what the ledger has. */
+  /** Whether everything up to a movement is pushed within the time. */
+  async reaches(seq: number, milliseconds: number): Promise<boolean> {
+    const late = performance.now() + milliseconds;
+    while (this.#seq < seq && performance.now() < late) await sleep(10);
+    return this.#seq >= seq;
+  }
+
+  /** Whether what was pushed is what the ledger has, which is then forgotten. */
   judge(ledger: readonly Movement[]): readonly string[] {
     const wrong = ledger.filter((movement) => this.#pushed.get(movement.seq) !== essence(movement));
+    for (const { seq } of ledger) this.#pushed.delete(seq);
     return wrong.slice(0, 10).map(({ seq }) => `Movement ${seq} was not pushed as the ledger has it.`);
   }
 

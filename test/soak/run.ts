@@ -15,18 +15,18 @@ const help = `Lets users work on a server for long, which is killed, reloaded, g
 Options:
   --minutes M      how long (default 5); memory and descriptors are judged of the last two thirds, without kills
   --kills N        how often it is killed in the first third (default: once a minute of that, at least once)
-  --picture FILE   an SVG of the times of add, memory and descriptors (default: soak.svg in the temporary folder)
-  --seed S         of the pauses between adds (default: another one each time)
+  --picture FILE   an SVG of the times of changes, memory and descriptors (default: soak.svg in the temporary folder)
+  --seed S         of what is changed, and of the pauses between (default: another one each time)
   --help           this text
 
-The status is 1 when anything that was acknowledged is lost or there twice, a watcher missed something, an honest request
-was refused, or memory or descriptors grow.
+The status is 1 when anything that was acknowledged is lost or there twice, anybody saw what never was, a watcher missed
+something, an honest request was refused, or memory or descriptors grow.
 `;
 
 const samples = 120;
 const headings = [
   'SECONDS',
-  'ADDS',
+  'CHANGES',
   'MEDIAN (ms)',
   'P99 (ms)',
   'MEMORY (MiB)',
@@ -58,9 +58,9 @@ function formatRow(cells: readonly (string | number | undefined)[]): string {
   return `${cells.map((cell) => String(cell ?? '').padStart(14)).join('')}\n`;
 }
 
-function rowOf({ at, adds, median, p99, resident, heap, descriptors, connections }: Sample): string {
+function rowOf({ at, changes, median, p99, resident, heap, descriptors, connections }: Sample): string {
   const [times, memory] = [[median, p99].map((one) => one.toFixed(1)), [resident?.toFixed(0), heap?.toFixed(1)]];
-  return formatRow([at.toFixed(0), adds, ...times, ...memory, descriptors, connections]);
+  return formatRow([at.toFixed(0), changes, ...times, ...memory, descriptors, connections]);
 }
 
 async function main(): Promise<number> {
@@ -81,10 +81,11 @@ async function main(): Promise<number> {
     settledAt,
   );
   const problems = [...soaked.problems, ...growth.problems];
-  const { acknowledged, repeated, watched, disturbed } = soaked;
+  const { acknowledged, repeated, refused, looks, watched, disturbed } = soaked;
   const load = loadavg().map((one) => one.toFixed(1));
   process.stdout.write(
-    `${acknowledged} adds acknowledged, ${repeated} repeated, ${watched} movements watched, ${disturbed.length} disturbances.\n` +
+    `${acknowledged} changes acknowledged, ${repeated} repeated, ${refused} refused by the stock, ${looks} looks judged, ` +
+      `${watched} movements watched, ${disturbed.length} disturbances.\n` +
       `Node.js ${process.versions.node}, load ${load.join(' ')}. Seed ${seed}. Picture: ${picture}\n${[...growth.unjudged, ...problems].map((sentence) => `${sentence}\n`).join('')}`,
   );
   return problems.length === 0 ? 0 : 1;

@@ -1,23 +1,23 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Manner } from '../fault/clerk.ts';
+import type { Login } from '../fault/load.ts';
 import { random } from '../fault/random.ts';
 import { type Attackers, attack } from '../hostile/attackers.ts';
 import { quantile } from '../load/latency.ts';
-import { LoadedServer, type Machine } from '../load/loaded-server.ts';
+import { LoadedServer } from '../load/loaded-server.ts';
 import { enrollPerson } from '../load/person.ts';
-import { type Add, addUntilDone, type Load, type Outcome } from './adder.ts';
 import { Commuter } from './commuter.ts';
 import { type Disturbance, type Disturbed, disturbances } from './disturbance.ts';
 import { type Figures, measure, probed } from './gauge.ts';
-import { look, type Movement } from './look.ts';
 import { Audience, readOn } from './reader.ts';
+import { Shifts } from './shifts.ts';
 import { disturb } from './trace.ts';
 
 /** How it went for some seconds. */
 export interface Sample extends Figures {
   /** Seconds from the start. */
   readonly at: number;
-  readonly adds: number;
+  readonly changes: number;
   /** Milliseconds; NaN when nothing was answered. */
   readonly median: number;
   readonly p99: number;
@@ -31,8 +31,13 @@ export interface Soaked {
   readonly settledAt: number;
   readonly acknowledged: number;
   readonly repeated: number;
+  /** What the stock did not allow, which the judge found to be so. */
+  readonly refused: number;
+  /** How often somebody saw all of the stock, which the judge found to be right. */
+  readonly looks: number;
+  readonly movements: number;
   readonly watched: number;
-  /** Empty when nothing that was acknowledged is lost, nothing was counted twice and nobody was refused. */
+  /** Empty when nothing that was acknowledged is lost, nothing was counted twice, seen wrong, or refused without a reason. */
   readonly problems: readonly string[];
 }
 
@@ -41,27 +46,26 @@ export interface SoakOptions {
   readonly seconds: number;
   readonly samples: number;
   readonly kills: number;
-  /** Of the pauses between adds. */
+  /** Of what is changed, and of the pauses between changes. */
   readonly seed: number;
   /** It goes on for longer until so many are acknowledged: a busy machine does not make a test of nothing. */
-  readonly addsMin?: number;
+  readonly changesMin?: number;
 }
 
-const adders = 6;
-const items = 20;
+const clerks = 6;
 const paceMilliseconds = 25;
 /** Strangers who say nothing or drip, and readers that never read: fewer than would be told to come back. */
 const slowPeers = 60;
 const deafReaders = 2;
-/** A watcher who reads is never so far behind. */
-const catchUpMilliseconds = 10_000;
+/** After so long what was seen is judged and forgotten. */
+const shiftSeconds = 60;
 
 /**
  * Lets users work for so many seconds while the server is disturbed: in the first third it is killed as well, and from
  * then on one process has to stand everything.
  */
 export async function soak(
-  { seconds, samples: count, kills, seed, addsMin = 0 }: SoakOptions,
+  { seconds, samples: count, kills, seed, changesMin = 0 }: SoakOptions,
   onSample: (sample: Sample) => void = () => undefined,
 ): Promise<Soaked> {
   const complaints: string[] = [];
@@ -70,19 +74,25 @@ export async function soak(
     env: probed,
   });
   let slow: readonly Attackers[] = [];
+  let shifts: Shifts | undefined;
   try {
-    const names = Array.from({ length: adders }, (_, at) => `adder-${at}`);
-    const [reader, deaf, ...machines] = await server.populate(['reader', 'deaf', ...names]);
+    const names = Array.from({ length: clerks - 1 }, (_, at) => `clerk-${at}`);
+    const managers = await server.populate(names, 'manager'); // Who may count, too.
+    const [reader, deaf, limited] = await server.populate(['reader', 'deaf', 'limited']);
     const [auditor] = await server.populate(['auditor'], 'auditor');
-    if (!reader || !deaf || !auditor) throw new Error('There are no users.');
+    if (!reader || !deaf || !limited || !auditor) throw new Error('There are no users.');
+    await server.furnish({ cellar: limited.user });
     const commuters: Commuter[] = [];
     for (const user of ['eve', 'fay']) commuters.push(new Commuter(await enrollPerson(server, user)));
     const since = performance.now();
     const elapsed = () => (performance.now() - since) / 1000;
     let answered = 0;
     let isDisturbed = false;
-    const goesOn = () => elapsed() < seconds || answered < addsMin || !isDisturbed;
+    const goesOn = () => elapsed() < seconds || (answered < changesMin && problemsOf().length === 0) || !isDisturbed;
+    const problemsOf = () => [...complaints, ...clerking.problems];
     const chance = random(seed);
+    const clerking = new Shifts(server, reader, chance);
+    shifts = clerking;
     const annoy = () => {
       const { port, ca } = server.process;
       return [
@@ -93,20 +103,25 @@ export async function soak(
     slow = annoy();
 
     const latencies: number[] = [];
-    const shared = {
-      goesOn,
-      pace: () => sleep(chance() * 2 * paceMilliseconds),
-      answered: (milliseconds: number) => {
+    const manner: Manner = {
+      changesMax: 1,
+      looksMax: 0, // The reader looks.
+      unsettled: new Set(), // There is no reason to send anybody away.
+      pause: () => sleep(chance() * 2 * paceMilliseconds),
+      answered: (milliseconds) => {
         answered++;
         latencies.push(milliseconds);
       },
     };
-    const working = machines.map((machine) => addUntilDone(loadOf(server, machine, shared)));
+    const logins: readonly Login[] = [...managers, { ...limited, location: 'cellar' }];
     const audience = new Audience();
+    const working = clerking
+      .work(logins, manner, audience, { goesOn, seconds: Math.min(shiftSeconds, seconds / 2) })
+      .catch((error: unknown) => void complaints.push(String(error)));
     const commuting = commuters.map((commuter) => commuter.commute(server, goesOn, complaints));
-    const reading = readOn(server, reader, goesOn, complaints);
-    let watchedUntil = Number.POSITIVE_INFINITY;
-    const watching = audience.watch(server, reader, () => audience.seq < watchedUntil, complaints);
+    const reading = readOn(server, () => clerking.load, reader, goesOn, complaints);
+    let isWatched = true;
+    const watching = audience.watch(server, reader, () => isWatched, complaints);
 
     const disturbed: Disturbed[] = [];
     let settledAt = 0;
@@ -130,7 +145,7 @@ export async function soak(
       const taken = latencies.splice(0);
       const sample = {
         at: elapsed(),
-        adds: taken.length,
+        changes: taken.length,
         median: quantile(taken, 0.5),
         p99: quantile(taken, 0.99),
         ...(await measure(server, auditor)),
@@ -138,39 +153,23 @@ export async function soak(
       samples.push(sample);
       onSample(sample);
     }
-    const [outcomes] = await Promise.all([Promise.all(working), reading, disturbing, ...commuting]);
-    const { movements, balances } = await look(server.process, reader.token);
-    const problems = [...complaints, ...judgeHistory(movements, balances, outcomes)];
-    const acknowledged = outcomes.flatMap((outcome) => outcome.acknowledged);
-    watchedUntil = acknowledged.length;
-    await Promise.race([watching, sleep(catchUpMilliseconds, undefined, { ref: false })]);
-    if (audience.seq < watchedUntil) problems.push(`A watcher has ${audience.seq} of ${watchedUntil} movements.`);
-    problems.push(...audience.problems, ...audience.judge(movements));
-    watchedUntil = 0;
+    await Promise.all([working, reading, disturbing, ...commuting]);
+    isWatched = false;
     await watching;
+    const problems = [...problemsOf(), ...audience.problems];
     return {
       samples,
       disturbed,
       settledAt,
-      acknowledged: acknowledged.length,
-      repeated: outcomes.reduce((sum, { repeated }) => sum + repeated, 0),
+      ...clerking.sums,
       watched: audience.seq,
       problems,
     };
   } finally {
+    shifts?.abandon();
     await endAll(slow);
     await server.close();
   }
-}
-
-function loadOf(server: LoadedServer, { token }: Machine, shared: Pick<Load, 'goesOn' | 'pace' | 'answered'>): Load {
-  let added = 0;
-  return {
-    server: () => server.process,
-    token,
-    ...shared,
-    next: (): Add => ({ operation: randomUUID(), item: `Item ${added++ % items}`, quantity: 1 + (added % 9) }),
-  };
 }
 
 /** Kills in the first third; everything else all the time, in turn. */
@@ -186,29 +185,4 @@ function planOf(seconds: number, kills: number): readonly Disturbed[] {
 
 async function endAll(attackers: readonly Attackers[]): Promise<void> {
   for (const one of attackers) await one.end();
-}
-
-/** What is wrong with the history, measured against what the adders were told. */
-function judgeHistory(
-  movements: readonly Movement[],
-  balances: ReadonlyMap<string, number>,
-  outcomes: readonly Outcome[],
-): readonly string[] {
-  const told = new Map(
-    outcomes.flatMap(({ acknowledged }) => acknowledged.map((add) => [add.operation, add] as const)),
-  );
-  const problems: string[] = [];
-  const sums = new Map<string, number>();
-  for (const { operation, item, delta, seq } of movements) {
-    const add = told.get(operation);
-    if (!add) problems.push(`Movement ${seq} was never acknowledged, or is there twice.`);
-    else if (add.item !== item || add.quantity !== delta || add.seq !== seq) {
-      problems.push(`Movement ${seq} is another than was acknowledged.`);
-    }
-    told.delete(operation);
-    sums.set(item, (sums.get(item) ?? 0) + delta);
-  }
-  for (const { seq } of told.values()) problems.push(`Movement ${seq} was acknowledged and is lost.`);
-  for (const [item, sum] of sums) if (balances.get(item) !== sum) problems.push(`The balance of ${item} is no sum.`);
-  return problems.slice(0, 10);
 }
