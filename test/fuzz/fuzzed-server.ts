@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import type { AuthMode } from '../../src/model/user.ts';
 import { type ServerProcess, startProcess } from '../fault/server-process.ts';
+import { probed } from '../soak/gauge.ts';
 import { residentMebibytes } from '../support/process-figures.ts';
 import { temporaryFolder } from '../support/server.ts';
 import { line } from '../support/wire-client.ts';
@@ -62,7 +63,7 @@ export class FuzzedServer {
     };
     // So that certificates are asked for with success, too.
     const flags = { 'pki-issue': 'on', 'auth-mode': mode };
-    const started = await startProcess(folder, true, { flags, onLog: (text) => complaints.push(text) });
+    const started = await startProcess(folder, true, { flags, env: probed, onLog: (text) => complaints.push(text) });
     const server = new FuzzedServer(folder, mode, started, complaints, remove);
     await server.#keeper.settle(started.link?.code);
     return server;
@@ -141,8 +142,12 @@ export class FuzzedServer {
     return this.#keeper.longestWaitDuring(what);
   }
 
-  /** MiB of memory that the server occupies; undefined where the system does not say. */
+  /**
+   * MiB of memory that the server occupies, undefined where the system does not say. Its garbage is collected until it is asked
+   * again: what V8 has no reason to collect yet looks like a leak for minutes.
+   */
   residentMebibytes(): number | undefined {
+    this.process.signal('SIGUSR2');
     return residentMebibytes(this.process.pid);
   }
 
