@@ -116,12 +116,20 @@ export function openLineReader(): LineReader {
 /** For what this account knows itself. */
 const noServer = { server: '', enrolmentLink: () => '' };
 
+/** What a terminal has that does not tell, as one that a program opens without a size. */
+const usualColumns = 80;
+
+/** How wide lines may be there: as wide as they are where no terminal is. */
+export function columnsOf({ isTTY, columns }: Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>): number {
+  return isTTY ? columns || usualColumns : Number.POSITIVE_INFINITY;
+}
+
 /** How results are shown here: colour only on a terminal (and never with NO_COLOR), lines as wide as it is. */
 export function openScreen(facts: Pick<Screen, 'server' | 'enrolmentLink'> = noServer): Screen {
   const plain = (text: string) => text;
   const coloured = process.stdout.isTTY && pc.isColorSupported;
   return {
-    columns: process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
+    columns: columnsOf(process.stdout),
     now: process.stdout.isTTY ? Date.now() : null,
     bold: coloured ? pc.bold : plain,
     dim: coloured ? pc.dim : plain,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { columnsOf } from '../../src/client/terminal.ts';
 import type { Command, Screen } from '../../src/command/command.ts';
 import { history } from '../../src/command/history.ts';
 import { commands } from '../../src/command/index.ts';
@@ -141,4 +142,10 @@ test('a number inside a text is shown whole or not at all', () => {
 
 test('what comes from this machine moves no cursor either', () => {
   expect(renderTable([{ heading: 'CONTEXT' }], [['inv\u001b]0;owned']], screen(80))).toContain('inv\\u{1b}]0;owned');
+});
+
+test('a terminal that does not tell its width is taken for one of 80 columns', () => {
+  expect(columnsOf({ isTTY: true, columns: 0 })).toBe(80);
+  expect(columnsOf({ isTTY: true, columns: 132 })).toBe(132);
+  expect(columnsOf({ isTTY: false, columns: 0 })).toBe(Number.POSITIVE_INFINITY);
 });
