@@ -42,8 +42,13 @@ export async function serveHonestly(
   const goesOn = () => performance.now() < end && service.complaints.length === 0;
   const [newcomer] = members;
   const working = members.map((member, at) => work(server, member, at, service, goesOn, chance));
-  const coming = newcomer ? [arrive(server, newcomer, service, goesOn)] : [];
-  const logging = person ? [logInOften(server, person, service, goesOn)] : [];
+  const arrive = ({ token }: Machine) => server.converse((client) => ask(client, 'authenticate', { token }));
+  const coming = newcomer
+    ? [repeat(() => arrive(newcomer), service.arrivals, arrivalMilliseconds, service, goesOn)]
+    : [];
+  const logging = person
+    ? [repeat(() => logIn(server, person), service.logins, loginMilliseconds, service, goesOn)]
+    : [];
   await Promise.all([...working, ...coming, ...logging]);
   return service;
 }
@@ -73,35 +78,21 @@ async function work(
   );
 }
 
-async function arrive(
-  server: LoadedServer,
-  { token }: Machine,
+/** Does it again and again, and puts down how long each time took. */
+async function repeat(
+  work: () => Promise<unknown>,
+  times: number[],
+  pauseMilliseconds: number,
   service: Service,
   goesOn: () => boolean,
 ): Promise<void> {
   do {
     await complaining(service, async () => {
       const since = performance.now();
-      await server.converse((client) => ask(client, 'authenticate', { token }));
-      service.arrivals.push(performance.now() - since);
+      await work();
+      times.push(performance.now() - since);
     });
-    await sleep(arrivalMilliseconds);
-  } while (goesOn());
-}
-
-async function logInOften(
-  server: LoadedServer,
-  person: Person,
-  service: Service,
-  goesOn: () => boolean,
-): Promise<void> {
-  do {
-    await complaining(service, async () => {
-      const since = performance.now();
-      await logIn(server, person);
-      service.logins.push(performance.now() - since);
-    });
-    await sleep(loginMilliseconds);
+    await sleep(pauseMilliseconds);
   } while (goesOn());
 }
 
