@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { importColumns } from '../command/import/field.ts';
+import { importRowsMax } from '../model/limits.ts';
 import type { ClientSession } from './call.ts';
 import { type ImportProgress, type ImportStatus, importRows } from './import.ts';
 import { type FileRow, RowCheck, type WireRow } from './import-rows.ts';
@@ -34,6 +35,7 @@ export async function importTyped(
     // However their fields are ordered. What is wrong may be no JSON, and is never accepted.
     if (check.problems.total === 0) digest.update(`${JSON.stringify(fields, importColumns)}\n`);
     rows.push(row);
+    if (rows.length > importRowsMax) break; // Refused below, and perhaps without end.
   }
   return importRows(session, {
     name,
