@@ -18,7 +18,7 @@ import {
 import { may } from '../model/user.ts';
 import { lineTooLong } from '../wire/frame.ts';
 import { formatReply, parseRequest, type Reply, type Request } from '../wire/message.ts';
-import { type Caller, dispatch, type Services, weightOf } from './dispatch.ts';
+import { type Caller, dispatch, isLong, type Services, weightOf } from './dispatch.ts';
 import type { Turn } from './fair-share.ts';
 import { Incoming } from './incoming.ts';
 import { Outgoing } from './outgoing.ts';
@@ -269,24 +269,24 @@ export class Connection {
     const { userId } = this.#caller.identity;
     const { shares } = this.#services;
     this.#isWaiting = true;
-    if (userId === undefined) this.#read(line, () => undefined)?.start();
-    else shares.ask(userId, () => this.#read(line, (weight) => shares.end(userId, weight)));
+    if (userId === undefined) this.#read(line)?.start(() => undefined);
+    else shares.ask(userId, () => this.#read(line));
   }
 
   /** What was not begun when its connection ended is not done: it may not be allowed any more, and nobody reads the reply. */
-  #read(line: Uint8Array, done: (weight: number) => void): Turn | undefined {
+  #read(line: Uint8Array): Turn | undefined {
     if (!this.#isOpen) return undefined;
     try {
       const request = parseRequest(line, this.isLoggedIn ? jsonValuesMax : jsonValuesMaxBeforeLogin);
       if (line.length > lineBytesMax && request.method !== importPage.name) throw lineTooLong(lineBytesMax);
       const weight = weightOf(request, line.length);
-      const start = () => {
+      const start = (done: () => void) => {
         this.#isWaiting = false;
-        if (!this.#isOpen) return done(weight);
+        if (!this.#isOpen) return done();
         this.#answer(request, weight, done);
         this.#pump();
       };
-      return { weight, start };
+      return { weight, isLong: isLong(request), start };
     } catch (error) {
       return this.#refuseLine(error);
     }
@@ -298,11 +298,11 @@ export class Connection {
     this.refuse(error);
   }
 
-  #answer(request: Request, weight: number, done: (weight: number) => void): void {
+  #answer(request: Request, weight: number, done: () => void): void {
     this.#inFlight += weight;
     void dispatch(request, this.#caller, this.#services).then((reply) => {
       this.#inFlight -= weight;
-      done(weight);
+      done();
       this.#send(reply);
       if (request.method === importBegin.name && 'result' in reply) this.#hasBegunImport = true;
       this.#setDeadline();

@@ -93,6 +93,11 @@ export function weightOf({ method, params }: Request, lineBytes: number): number
   return Math.max(1, Math.ceil(rows / rowsPerRequest), Math.ceil(lineBytes / bytesPerRequest));
 }
 
+/** Whether a request has many changes, of which the store makes one transaction: nobody is served in the middle of it. */
+export function isLong({ method, params: { lines } }: Request): boolean {
+  return method === importPage.name || (Array.isArray(lines) && lines.length > rowsPerRequest);
+}
+
 function rowsOf(method: string, { items, limit, lines }: Request['params']): number {
   if (Array.isArray(lines)) return lines.length;
   const permission = findCommand(method)?.permission;

@@ -1,9 +1,19 @@
-import { lineReadMillisecondsMax, sharedWorkMax, userWorkMax, userWorkSharedMilliseconds } from '../model/limits.ts';
+import {
+  lineReadMillisecondsMax,
+  longWorkRestMillisecondsMax,
+  longWorkRests,
+  sharedWorkMax,
+  userWorkMax,
+  userWorkSharedMilliseconds,
+} from '../model/limits.ts';
 
 /** A request that was read: it is begun when there is room for it. */
 export interface Turn {
   readonly weight: number;
-  readonly start: () => void;
+  /** Many changes in one: nobody can be served in the middle of it. */
+  readonly isLong: boolean;
+  /** Begins it; `done` is called when it has its reply. */
+  readonly start: (done: () => void) => void;
 }
 
 /** A line that waits to be read, or to be begun. */
@@ -25,6 +35,8 @@ interface Work {
   last: Waiting | undefined;
   /** Reading took long: others have as long now. */
   isResting: boolean;
+  /** Something long was done: others have many times as long before the next one. */
+  isRestingLong: boolean;
 }
 
 /** Who asked, and when last. */
@@ -56,7 +68,7 @@ export class FairShare {
     this.#note(userId);
     let work = this.#works.get(userId);
     if (!work) {
-      work = { begun: 0, done: 0, first: undefined, last: undefined, isResting: false };
+      work = { begun: 0, done: 0, first: undefined, last: undefined, isResting: false, isRestingLong: false };
       this.#works.set(userId, work);
     }
     const waiting: Waiting = { read, turn: undefined, next: undefined };
@@ -64,14 +76,6 @@ export class FairShare {
     else work.first = waiting;
     work.last = waiting;
     if (work.first === waiting) this.#proceed(userId, work);
-  }
-
-  /** A request that was begun has its reply. What waits for that is begun in the next turn: others are read before. */
-  end(userId: number, weight: number): void {
-    const work = this.#works.get(userId);
-    if (!work) return;
-    work.done += weight;
-    this.#settling ??= setImmediate(() => this.#settle());
   }
 
   #note(userId: number): void {
@@ -84,9 +88,10 @@ export class FairShare {
     }
   }
 
-  #workMax(userId: number): number {
+  /** Whether somebody else asks as well. */
+  #isShared(userId: number): boolean {
     const other = this.#latest.userId === userId ? this.#before : this.#latest;
-    return this.#now() - other.at < userWorkSharedMilliseconds ? sharedWorkMax : userWorkMax;
+    return this.#now() - other.at < userWorkSharedMilliseconds;
   }
 
   #settle(): void {
@@ -100,18 +105,27 @@ export class FairShare {
 
   /** Begins what there is room for. What is begun may ask for more in the same breath. */
   #proceed(userId: number, work: Work): void {
-    const max = this.#workMax(userId);
+    const max = this.#isShared(userId) ? sharedWorkMax : userWorkMax;
     while (work.first) {
       const { first } = work;
       if (!first.turn && work.isResting) return;
       first.turn ??= this.#read(userId, work, first);
-      if (first.turn && !fits(work, first.turn.weight, max)) return;
+      if (first.turn && !fits(work, first.turn, max)) return;
       work.first = first.next;
-      if (!first.turn) continue;
-      work.begun += first.turn.weight;
-      first.turn.start();
+      if (first.turn) this.#begin(userId, work, first.turn);
     }
-    if (work.begun === 0 && !work.isResting) this.#works.delete(userId);
+    if (work.begun === 0 && !work.isResting && !work.isRestingLong) this.#works.delete(userId);
+  }
+
+  /** What waits for its end is begun in the next turn of the event loop: others are read before. */
+  #begin(userId: number, work: Work, { weight, isLong, start }: Turn): void {
+    const since = this.#now();
+    work.begun += weight;
+    start(() => {
+      work.done += weight;
+      if (isLong) this.#restLong(userId, work, this.#now() - since);
+      this.#settling ??= setImmediate(() => this.#settle());
+    });
   }
 
   #read(userId: number, work: Work, { read }: Waiting): Turn | undefined {
@@ -127,9 +141,22 @@ export class FairShare {
     }
     return turn;
   }
+
+  #restLong(userId: number, work: Work, milliseconds: number): void {
+    if (!this.#isShared(userId)) return;
+    work.isRestingLong = true;
+    setTimeout(
+      () => {
+        work.isRestingLong = false;
+        this.#proceed(userId, work);
+      },
+      Math.min(longWorkRests * milliseconds, longWorkRestMillisecondsMax),
+    );
+  }
 }
 
-/** What is larger than any share is worked on alone. */
-function fits({ begun }: Work, weight: number, max: number): boolean {
-  return begun === 0 || begun + weight <= max;
+/** What is long, or larger than any share, is worked on alone. */
+function fits({ begun, isRestingLong }: Work, { weight, isLong }: Turn, max: number): boolean {
+  if (isLong && isRestingLong) return false;
+  return begun === 0 || (!isLong && begun + weight <= max);
 }

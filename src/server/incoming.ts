@@ -79,13 +79,13 @@ export class Incoming {
     const weight = importPageBytesMax; // More than any share, so that it is alone.
     this.#isWaiting = true;
     this.#longLines.ask(userId, () => {
-      const start = () => {
+      const start = (done: () => void) => {
         this.#isWaiting = false;
-        this.#endLongLine = () => this.#longLines.end(userId, weight);
+        this.#endLongLine = done;
         if (this.#writer.isOpen()) this.#writer.onTurn();
         else this.#forgetLongLine();
       };
-      return this.#writer.isOpen() ? { weight, start } : undefined;
+      return this.#writer.isOpen() ? { weight, isLong: false, start } : undefined;
     });
   }
 

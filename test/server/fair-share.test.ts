@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { expect, test } from 'vitest';
-import { lineBytesMax, requestsInFlightMax, sharedWorkMax, userWorkMax } from '../../src/model/limits.ts';
-import { weightOf } from '../../src/server/dispatch.ts';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import {
+  lineBytesMax,
+  longWorkRestMillisecondsMax,
+  longWorkRests,
+  requestsInFlightMax,
+  sharedWorkMax,
+  userWorkMax,
+  userWorkSharedMilliseconds,
+} from '../../src/model/limits.ts';
+import { isLong, weightOf } from '../../src/server/dispatch.ts';
 import { FairShare } from '../../src/server/fair-share.ts';
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, enrollUser, line, openAs, WireClient } from '../support/wire-client.ts';
@@ -11,7 +19,8 @@ const [flooder, other] = [1, 2];
 /** Asks for many things of weight 1 and tells how many were begun at once. */
 function askMany(shares: FairShare, userId: number, count: number): number {
   let begun = 0;
-  for (let at = 0; at < count; at++) shares.ask(userId, () => ({ weight: 1, start: () => void begun++ }));
+  for (let at = 0; at < count; at++)
+    shares.ask(userId, () => ({ weight: 1, isLong: false, start: () => void begun++ }));
   return begun;
 }
 
@@ -28,21 +37,26 @@ test('what waits is begun in its order, when as much was answered, and the large
   const shares = new FairShare(() => 0);
   askMany(shares, other, 1);
   const begun: string[] = [];
+  let end = () => {};
   const ask = (name: string, weight: number) => {
-    shares.ask(flooder, () => ({ weight, start: () => void begun.push(name) }));
+    const start = (done: () => void) => {
+      begun.push(name);
+      end = done;
+    };
+    shares.ask(flooder, () => ({ weight, isLong: false, start }));
   };
   ask('huge', 2 * sharedWorkMax);
   ask('small', 1);
   ask('huge, too', 2 * sharedWorkMax);
   ask('last', 1);
   expect(begun).toEqual(['huge']);
-  shares.end(flooder, 2 * sharedWorkMax);
+  end();
   await turnOfLoop();
   expect(begun).toEqual(['huge', 'small']);
-  shares.end(flooder, 1);
+  end();
   await turnOfLoop();
   expect(begun).toEqual(['huge', 'small', 'huge, too']);
-  shares.end(flooder, 2 * sharedWorkMax);
+  end();
   await turnOfLoop();
   expect(begun).toEqual(['huge', 'small', 'huge, too', 'last']);
 });
@@ -50,17 +64,18 @@ test('what waits is begun in its order, when as much was answered, and the large
 test('of what waits only the first is read, and what comes to nothing holds nobody up', async () => {
   const shares = new FairShare(() => 0);
   askMany(shares, other, 1);
-  askMany(shares, flooder, sharedWorkMax);
+  const ends: (() => void)[] = [];
+  shares.ask(flooder, () => ({ weight: sharedWorkMax, isLong: false, start: (done) => void ends.push(done) }));
   const read: number[] = [];
   const begun: number[] = [];
   for (let at = 0; at < 100; at++) {
     shares.ask(flooder, () => {
       read.push(at);
-      return at % 2 === 0 ? undefined : { weight: sharedWorkMax, start: () => void begun.push(at) };
+      return at % 2 === 0 ? undefined : { weight: sharedWorkMax, isLong: false, start: () => void begun.push(at) };
     });
   }
   expect(read).toEqual([0, 1]);
-  shares.end(flooder, sharedWorkMax);
+  for (const end of ends) end();
   await turnOfLoop();
   expect([read, begun]).toEqual([[0, 1, 2, 3], [1]]);
 });
@@ -73,7 +88,7 @@ test('whose line takes long to read has the next one read after as long', async 
     shares.ask(userId, () => {
       clock += milliseconds;
       read.push(name);
-      return { weight: 1, start: () => shares.end(userId, 1) };
+      return { weight: 1, isLong: false, start: (done) => done() };
     });
   };
   ask(flooder, 'long', 100);
@@ -82,6 +97,59 @@ test('whose line takes long to read has the next one read after as long', async 
   ask(other, 'of somebody else', 0);
   expect(read).toEqual(['long', 'of somebody else']);
   await expect.poll(() => read).toEqual(['long', 'of somebody else', 'next']);
+});
+
+test('what is long is worked on alone, and while others ask its user rests many times as long before the next one', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  let clock = 0;
+  const shares = new FairShare(() => clock);
+  const begun: string[] = [];
+  let end = () => {};
+  const ask = (userId: number, name: string, isLong: boolean) => {
+    const start = (done: () => void) => {
+      begun.push(name);
+      if (isLong) end = done;
+      else done();
+    };
+    shares.ask(userId, () => ({ weight: 1, isLong, start }));
+  };
+  const endAfter = async (milliseconds: number) => {
+    clock += milliseconds;
+    end();
+    await turnOfLoop();
+  };
+  ask(flooder, 'long', true);
+  ask(flooder, 'long 2', true);
+  ask(flooder, 'long 3', true);
+  expect(begun).toEqual(['long']);
+  await endAfter(20); // Alone, the next one is begun at once.
+  expect(begun.splice(0)).toEqual(['long', 'long 2']);
+  ask(other, 'of somebody else', false);
+  await endAfter(20);
+  expect(begun.splice(0)).toEqual(['of somebody else']);
+  vi.advanceTimersByTime(longWorkRests * 20 - 1);
+  expect(begun).toEqual([]);
+  vi.advanceTimersByTime(1);
+  expect(begun.splice(0)).toEqual(['long 3']);
+  ask(flooder, 'long 4', true);
+  ask(flooder, 'short', false);
+  await endAfter(60_000); // Nobody else has asked since.
+  expect(begun.splice(0)).toEqual(['long 4', 'short']);
+  ask(other, 'of somebody else', false);
+  ask(flooder, 'long 5', true);
+  await endAfter(userWorkSharedMilliseconds - 1);
+  expect(begun.splice(0)).toEqual(['of somebody else']);
+  ask(flooder, 'short', false); // In its order.
+  vi.advanceTimersByTime(longWorkRestMillisecondsMax); // When everything is slow, nobody waits so many times as long.
+  expect(begun).toEqual(['long 5', 'short']);
+});
+
+test('a request is long when it has many changes', () => {
+  const ofLines = (count: number) => isLong({ id: 1, method: 'add', params: { lines: Array(count).fill({}) } });
+  expect([ofLines(16), ofLines(17), ofLines(1000)]).toEqual([false, true, true]);
+  expect(isLong({ id: 1, method: 'import.page', params: {} })).toBe(true);
+  expect(isLong({ id: 1, method: 'view', params: { limit: 1000 } })).toBe(false);
 });
 
 test.each([
