@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LoadedServer, Machine } from '../load/loaded-server.ts';
-import { openDescriptors, residentMebibytes } from '../support/process-figures.ts';
+import type { LoadedServer } from '../load/loaded-server.ts';
+import { connectedPeers, openDescriptors, residentMebibytes } from '../support/process-figures.ts';
 
 /** What a server occupies; undefined what the system does not say, or the server did not when it was asked. */
 export interface Figures {
@@ -10,7 +10,7 @@ export interface Figures {
   /** MiB that its JavaScript holds after a full collection, as of the measurement before. */
   readonly heap: number | undefined;
   readonly descriptors: number | undefined;
-  /** Those of them behind which there is a connection that has shaken hands. */
+  /** Those of them at whose other end there is a peer, be it one that never shakes hands. */
   readonly connections: number | undefined;
 }
 
@@ -20,18 +20,12 @@ export const probed: NodeJS.ProcessEnv = {
   NODE_OPTIONS: `--import ${new URL('./heap-probe.ts', import.meta.url).href}`,
 };
 
-/** Measures a server that was started in that environment; an auditor may ask for what only the server knows. */
-export async function measure(server: LoadedServer, { token }: Machine): Promise<Figures> {
-  const { pid } = server.process;
-  const [resident, descriptors, heap] = [residentMebibytes(pid), openDescriptors(pid), readHeap(server.folder)];
-  server.process.signal('SIGUSR2');
-  const asking = server.converse(async (client) => {
-    await client.ask('authenticate', { token });
-    return (await client.ask('server.status'))?.result?.['connections'];
-  });
-  const connections = await asking.catch(() => undefined); // It is being killed.
-  // The one that asked came after the descriptors were counted.
-  return { resident, heap, descriptors, connections: connections === undefined ? undefined : Number(connections) - 1 };
+/** Measures a server that was started in that environment. */
+export function measure({ process: { pid, port, signal }, folder }: LoadedServer): Figures {
+  const [resident, descriptors, connections] = [residentMebibytes(pid), openDescriptors(pid), connectedPeers(port)];
+  const heap = readHeap(folder);
+  signal('SIGUSR2');
+  return { resident, heap, descriptors, connections };
 }
 
 function readHeap(folder: string): number | undefined {

@@ -44,7 +44,7 @@ export const measures: readonly Measure[] = [
     secondsMin: 600,
   },
   {
-    // Half-open peers come and go; what rises is not theirs, because their number stays.
+    // A socket whose peer is gone is one of them.
     what: 'Descriptors beside connections',
     unit: '',
     value: ({ descriptors, connections }) =>
