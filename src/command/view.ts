@@ -16,7 +16,7 @@ const unsorted = v.optional(
   v.pipe(
     v.literal(true),
     v.description(
-      `too much to be sorted as asked: more than ${searchSortedMax} items fit the search, which come in the order in which they were added; or more than ${stockSortedMax} items or balances would have to be sorted, which come by name`,
+      `too much to be sorted as asked: more than ${searchSortedMax} items fit the search, which come in the order in which they were added; or more than ${stockSortedMax} balances at one's locations would have to be sorted, which come by name`,
     ),
   ),
 );
@@ -46,7 +46,7 @@ export const view = define({
     sort: v.optional(
       v.pipe(
         v.picklist(stockSorts, `sort must be one of ${stockSorts.join(', ')}`),
-        v.description(`one of ${stockSorts.join(', ')} (- for the greatest first)`),
+        v.description(`one of ${stockSorts.join(', ')} (- for the greatest first; what has none comes last)`),
       ),
     ),
     limit: v.optional(limit),

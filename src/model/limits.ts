@@ -71,7 +71,8 @@ export const importNameCharactersMax = 128;
 /** Pages: a screenful by default, and never so many rows that one read delays everyone. */
 export const pageRowsDefault = 100;
 export const pageRowsMax = 1000;
-export const cursorCharactersMax = 512;
+/** A name and what it was sorted by besides, such as the key of a category, each as long as it may be, in base64. */
+export const cursorCharactersMax = 1200;
 export const viewItemsMax = 100;
 /** Whoever works at more places than this is not limited; a page of `history` looks into the index of each. */
 export const scopeLocationsMax = 100;

@@ -81,7 +81,7 @@ export interface StockPage {
   readonly cursor: string | undefined;
   /** The last movement that the page shows: in a scope the last one there, 0 when there is none. */
   readonly seq: number;
-  /** The search finds too much to be sorted: items are in the order in which they were added, whatever was asked. */
+  /** There is too much to be sorted as asked: what a search finds is in the order in which it was added, the rest by name. */
   readonly isUnsorted: boolean;
 }
 

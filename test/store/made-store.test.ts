@@ -10,6 +10,7 @@ import {
   type ItemStock,
   movementKinds,
   type StockQuery,
+  type StockSort,
   stockSorts,
 } from '../../src/model/stock.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -110,14 +111,26 @@ async function namesOf(store: Store, query: Partial<StockQuery>): Promise<readon
 }
 
 /** What each sort goes by, before names. */
-const ranks: Readonly<Record<string, (item: ItemStock) => string | number>> = {
+const ranks: Readonly<Record<string, (item: ItemStock) => string | number | null>> = {
   quantity: ({ quantity }) => quantity,
   unit: ({ unit }) => unit,
-  sku: ({ sku }) => sku ?? '',
-  barcode: ({ barcode }) => barcode ?? '',
-  category: ({ category }) => (category === null ? '' : canonicalKey(category)),
-  lowAt: ({ lowAt }) => lowAt ?? -1,
+  sku: ({ sku }) => sku,
+  barcode: ({ barcode }) => barcode,
+  category: ({ category }) => category && canonicalKey(category),
+  lowAt: ({ lowAt }) => lowAt,
 };
+
+/** Items in an order; what has none of it comes last, in both directions. */
+function sortedBy(sort: StockSort, items: readonly ItemStock[]): readonly ItemStock[] {
+  const sign = sort.startsWith('-') ? -1 : 1;
+  const rankOf = ranks[sort.replace('-', '')] ?? (() => 0);
+  return items.toSorted((a, b) => {
+    const [one, other] = [rankOf(a), rankOf(b)];
+    if (one === other) return sign * (canonicalKey(a.item) < canonicalKey(b.item) ? -1 : 1);
+    if (one === null || other === null) return one === null ? 1 : -1;
+    return sign * (one < other ? -1 : 1);
+  });
+}
 
 test('every order of view is what sorting everything would give, with movements that are indexed and some that wait', async () => {
   const path = await make(900, 5000);
@@ -144,16 +157,7 @@ test('every order of view is what sorting everything would give, with movements 
     const { items } = await store.view({ sort: 'name', limit: 10_000, ...whole });
     expect(items.length).toBeGreaterThan(20);
     for (const sort of stockSorts) {
-      const byName = (a: ItemStock, b: ItemStock) => (canonicalKey(a.item) < canonicalKey(b.item) ? -1 : 1);
-      const rankOf = ranks[sort.replace('-', '')] ?? (() => 0);
-      const byRank = (a: ItemStock, b: ItemStock) =>
-        rankOf(a) === rankOf(b) ? byName(a, b) : rankOf(a) < rankOf(b) ? -1 : 1;
-      const order = (a: ItemStock, b: ItemStock) => (sort.startsWith('-') ? -1 : 1) * byRank(a, b);
-      const sorted = (fits: (item: ItemStock) => boolean) =>
-        items
-          .filter(fits)
-          .sort(order)
-          .map(({ item }) => item);
+      const sorted = (fits: (item: ItemStock) => boolean) => sortedBy(sort, items.filter(fits)).map(({ item }) => item);
       expect(await namesOf(store, { ...whole, sort }), `${JSON.stringify(whole)} ${sort}`).toEqual(sorted(() => true));
       const category = categoryOf(7);
       expect(await namesOf(store, { ...whole, sort, category })).toEqual(sorted((item) => item.category === category));
@@ -175,6 +179,24 @@ async function makeLarge(items: number, path?: string): Promise<Store> {
   const store = await openStore(`sqlite:${path ?? (await make(items, 2 * items))}`, { exclusive: true });
   onTestFinished(() => store.close());
   return store;
+}
+
+/** Holds the pages by some columns against what sorting all of them would give. */
+async function expectSorted(store: Store, sorts: readonly StockSort[], query: Partial<StockQuery>): Promise<void> {
+  const items: ItemStock[] = [];
+  for (let cursor: string | undefined; ; ) {
+    const page = await store.view({ scope: null, sort: 'name', limit: 1000, ...query, cursor });
+    items.push(...page.items);
+    cursor = page.cursor;
+    if (cursor === undefined) break;
+  }
+  expect(items.length).toBeGreaterThan(10_000);
+  for (const sort of sorts) {
+    const first = await store.view({ scope: null, sort, limit: 1, ...query });
+    expect(first.isUnsorted, sort).toBe(false);
+    const sorted = sortedBy(sort, items).map(({ item }) => item);
+    expect(await namesOf(store, { sort, limit: 1000, ...query }), sort).toEqual(sorted);
+  }
 }
 
 test('a search that finds too much to be sorted shows items as they were added, says so, and pages on', async () => {
@@ -210,7 +232,9 @@ test('a search that finds too much to be sorted shows items as they were added, 
   expect({ quantities, isUnsorted: scoped.isUnsorted }).toEqual({ quantities: sorted, isUnsorted: false });
 
   // Archived items are sorted while they are few, and else looked for by name, so many at a time.
+  // The other columns have orders of their own.
   const names = await namesOf(store, {});
+  await expectSorted(store, ['unit', '-sku', 'barcode', '-category', 'lowAt'], {});
   const ofIt = new Set(await namesOf(store, { category }));
   const beside = new DatabaseSync(path);
   onTestFinished(() => beside.close());
@@ -228,10 +252,11 @@ test('a search that finds too much to be sorted shows items as they were added, 
   expect(many.length).toBeGreaterThan(10_000);
   expect(await namesOf(store, { archived: true })).toEqual(many);
   expect(await namesOf(store, { archived: true, sort: '-name' })).toEqual(many.toReversed());
+  await expectSorted(store, ['-unit', 'category'], { archived: true });
   expect(await namesOf(store, { archived: true, category })).toEqual(many.filter((name) => ofIt.has(name)));
-  expect(await store.view({ scope: null, sort: 'quantity', limit: 9, archived: true })).toMatchObject({
-    isUnsorted: true,
-  });
+  // There is nothing left of what is archived.
+  const byName = await store.view({ scope: null, sort: 'name', limit: 9, archived: true });
+  expect(await store.view({ scope: null, sort: 'quantity', limit: 9, archived: true })).toEqual(byName);
   const words = many[5000] ?? '';
   expect(await namesOf(store, { archived: true, search: words })).toContain(words);
 });
@@ -248,6 +273,9 @@ test('what is at several places is by name, and said to be unsorted, where it is
   const next = await store.view({ ...query, cursor: first.cursor });
   expect(next).toEqual({ ...(await store.view({ ...query, sort: 'name', cursor })), isUnsorted: true });
   expect(await store.view({ ...query, sort: 'unit' })).toMatchObject({ isUnsorted: true });
+
+  // Whoever may know of all has any order of one place.
+  await expectSorted(store, ['sku', '-lowAt'], { location: 'main' });
 
   // One place has an order of its own, and what a filter leaves is looked for name by name, to the end.
   const atMain = await store.view({ ...query, location: 'main' });

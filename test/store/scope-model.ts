@@ -86,14 +86,19 @@ export function modelView(
     return [{ item, quantity, locations: here.filter((at) => at.quantity > 0) }];
   });
   const column = query.sort.replace('-', '');
+  const sign = query.sort.startsWith('-') ? -1 : 1;
   const rankOf = ({ item, quantity }: Row) => {
-    const { category = '', lowAt = -1 } = world.facts.get(item) ?? {};
+    const { category, lowAt } = world.facts.get(item) ?? {};
     return column === 'quantity' ? quantity : column === 'category' ? category : column === 'lowAt' ? lowAt : 0;
   };
   const byName = (a: Row, b: Row) => (canonicalKey(a.item) < canonicalKey(b.item) ? -1 : 1);
-  const order = (a: Row, b: Row) => (rankOf(a) === rankOf(b) ? byName(a, b) : rankOf(a) < rankOf(b) ? -1 : 1);
-  const sorted = rows.sort(order);
-  return query.sort.startsWith('-') ? sorted.reverse() : sorted;
+  return rows.sort((a, b) => {
+    const [one, other] = [rankOf(a), rankOf(b)];
+    if (one === other) return sign * byName(a, b);
+    // What has none comes last, in both directions.
+    if (one === undefined || other === undefined) return one === undefined ? 1 : -1;
+    return sign * (one < other ? -1 : 1);
+  });
 }
 
 /** The sequence numbers of all movements of `history`, newest first, or the message of its refusal. */

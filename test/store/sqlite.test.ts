@@ -114,6 +114,8 @@ describe('an sqlite store', () => {
     const database = new DatabaseSync(path);
     database.exec(`
       DROP INDEX item_listed; DROP INDEX item_category_listed; DROP INDEX item_is_low; DROP INDEX item_is_low_listed;
+      DROP INDEX item_low_at; DROP INDEX item_sku; DROP INDEX item_barcode; DROP INDEX item_unit;
+      CREATE INDEX item_low ON item (key) WHERE low_at IS NOT NULL;
       DROP INDEX item_archived; DROP INDEX balance_key; DROP INDEX balance_listed; ALTER TABLE item DROP COLUMN listed;
       ALTER TABLE balance DROP COLUMN listed; ALTER TABLE balance DROP COLUMN key; DELETE FROM item_search;
       DROP TABLE kind_movement;

@@ -1,21 +1,10 @@
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
-import { Database } from '../../src/store/sqlite/database.ts';
 import { unknownItem } from '../../src/store/sqlite/unknown-item.ts';
 import { temporaryFolder } from '../support/server.ts';
+import { Explained } from './explained.ts';
 import { editOf, intentOf, type Line, note } from './intent.ts';
-
-/** A connection that writes down how SQLite finds what it is asked for. */
-class Explained extends Database {
-  readonly plan: string[] = [];
-
-  override all<Row>(sql: string, ...values: (string | number | null)[]): Row[] {
-    const steps = super.all<{ detail: string }>(`EXPLAIN QUERY PLAN ${sql}`, ...values);
-    this.plan.push(...steps.map(({ detail }) => detail));
-    return super.all(sql, ...values);
-  }
-}
 
 /** A store with items elsewhere, between them a few here, and some that are archived. */
 async function fill(): Promise<Explained> {

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest';
+import { cursorCharactersMax } from '../../src/model/limits.ts';
 import { type StockQuery, stockSorts } from '../../src/model/stock.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { Fixture } from './contract.ts';
-import { intentOf, moveOf, note } from './intent.ts';
+import { editOf, intentOf, moveOf, note } from './intent.ts';
 
 async function names(store: Store, query: Partial<StockQuery>): Promise<readonly string[]> {
   const { items } = await store.view({ scope: null, sort: 'name', limit: 100, ...query });
@@ -172,6 +173,15 @@ export function viewContract(get: () => Fixture): void {
     const { cursor } = await store.view({ scope: null, sort: '-name', limit: 1 });
     if (cursor === undefined) throw new Error('There are two items.');
     expect(cursor.length).toBeLessThanOrEqual(512);
+    // So is the longest, which also tells what the item was sorted by.
+    const longest = '\u{20000}'.repeat(64);
+    await store.apply(intentOf('add', [[longest, 1]]), 1);
+    await store.editItem(editOf(longest, { category: '\u{20001}'.repeat(64) }), 1);
+    const byCategory = await store.view({ scope: null, sort: 'category', limit: 1 });
+    expect(byCategory.items).toMatchObject([{ item: longest }]);
+    expect(byCategory.cursor?.length).toBeLessThanOrEqual(cursorCharactersMax);
+    const rest = await store.view({ scope: null, sort: 'category', limit: 9, cursor: byCategory.cursor });
+    expect(rest.items.map(({ category }) => category)).toEqual([null, null]);
     const encoded = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url');
     for (const bad of ['', 'x', `${cursor}=`, encoded(null), encoded(['name', 'a', -1]), encoded(['name', 1, 1])]) {
       await expect(store.view({ scope: null, sort: 'name', limit: 1, cursor: bad })).rejects.toMatchObject({

@@ -28,6 +28,12 @@ export function findFew(database: Database, query: StockQuery, { ids, places }: 
     all.push({ sql: 'SELECT id FROM item WHERE category_key = ?', values: [canonicalKey(query.category)] });
   if (query.archived && places === null)
     all.push({ sql: 'SELECT id FROM item WHERE archived_at IS NOT NULL', values: [] });
+  // What was listed as low, or has moved since. In a scope something else is low.
+  if (query.low && !query.archived && query.scope === null) {
+    const listed = 'SELECT id FROM item WHERE archived_at IS NULL AND listed <= low_at';
+    const moved = 'SELECT item_id FROM movement WHERE seq > (SELECT indexed FROM ledger)';
+    all.push({ sql: `${listed} UNION ALL ${moved}`, values: [] });
+  }
   if (places !== null) {
     const sql = 'SELECT item_id AS id FROM balance WHERE location_id IN (SELECT value FROM json_each(?))';
     all.push({ sql, values: [JSON.stringify(places)] });
@@ -41,15 +47,14 @@ export function isFew(database: Database, { sql, values }: Few, most: number): b
   return database.one<{ found: number }>(count, ...values, most + 1).found <= most;
 }
 
-/** What each sort but those by name and quantity goes by; what has none comes first. */
+/** What each sort goes by before the key. What has none comes last, in both directions. */
 const columns: Readonly<Record<string, string>> = {
-  name: 'NULL',
   quantity: 'quantity - since',
   unit: 'unit',
-  sku: "ifnull(sku, '')",
-  barcode: "ifnull(barcode, '')",
-  category: "ifnull(category_key, '')",
-  lowAt: 'ifnull(low_at, -1)',
+  sku: 'sku',
+  barcode: 'barcode',
+  category: 'category_key',
+  lowAt: 'low_at',
 };
 
 /**
@@ -65,8 +70,8 @@ export function selectFew(database: Database, question: StockQuestion, few: Few,
     conditions.push('fits_search(?4, name, sku, barcode, category, description)');
   if (query.category !== undefined) conditions.push('category_key = ?5');
   if (query.low) conditions.push(`low_at IS NOT NULL AND ${query.scope === null ? 'total' : sumIn('?2')} <= low_at`);
-  const order = column === 'name' ? ['key'] : ['rank', 'key'];
-  const behind = `(${order.join(', ')}) ${beyond} (${order.map((by) => (by === 'key' ? '?7' : '?6')).join(', ')})`;
+  const isWithout = position?.rank === null;
+  const behind = isWithout ? `rank IS NULL AND key ${beyond} ?7` : `((rank, key) ${beyond} (?6, ?7) OR rank IS NULL)`;
   const isHere = places === null ? '' : 'AND location_id IN (SELECT value FROM json_each(?1))';
   return database.all<ItemRow>(
     `WITH
@@ -84,7 +89,7 @@ export function selectFew(database: Database, question: StockQuestion, few: Few,
        )
      SELECT ${itemColumns}, quantity, rank FROM fit AS item
      ${position ? `WHERE ${behind}` : ''}
-     ORDER BY ${order.map((by) => `${by} ${direction}`).join(', ')} LIMIT ?8`,
+     ORDER BY rank IS NULL, rank ${direction}, key ${direction} LIMIT ?8`,
     places && JSON.stringify(places),
     query.scope && JSON.stringify(query.scope),
     column === 'quantity' ? asOf : Number.MAX_SAFE_INTEGER,

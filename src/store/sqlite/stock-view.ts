@@ -3,6 +3,7 @@ import type { ItemStock, StockQuery } from '../../model/stock.ts';
 import type { StockPage } from '../store.ts';
 import { formatBroadCursor } from './cursor.ts';
 import type { Database } from './database.ts';
+import { isWalked, walkByColumn } from './stock-column.ts';
 import { type Few, findFew, selectFew } from './stock-few.ts';
 import { selectByQuantityAt, selectInWholeStore } from './stock-order.ts';
 import {
@@ -32,11 +33,13 @@ type Way =
   | { readonly by: 'index of a place'; readonly place: number }
   | { readonly by: 'few'; readonly few: Few; readonly isFound: boolean }
   | { readonly by: 'names at places'; readonly places: readonly number[] }
+  | { readonly by: 'column' }
   | { readonly by: 'archived names' }
   | { readonly by: 'words' };
 
 /** As `Store.view`. */
-export function viewStock(database: Database, asked: StockQuery): StockPage {
+export function viewStock(database: Database, given: StockQuery): StockPage {
+  const asked = byNameIfSame(given);
   const meant = lookUp(database, asked);
   const way = wayTo(database, asked, meant);
   const isByWords = way.by === 'words';
@@ -61,6 +64,8 @@ function find(database: Database, question: StockQuestion, way: Way): Found {
       return { rows: selectFew(database, question, way.few, way.isFound) };
     case 'names at places':
       return walkByName(database, question, way.places);
+    case 'column':
+      return walkByColumn(database, question);
     case 'archived names':
       return walkArchived(database, question);
     case 'words':
@@ -86,11 +91,20 @@ function wayTo(database: Database, query: StockQuery, meant: Meant): Way {
   if (here) return { by: 'few', few: here, isFound: false };
   const searched = findSearched(database, meant);
   if (searched) return { by: 'few', few: searched, isFound: true };
+  // Of items elsewhere whoever is limited is not to know, not even by how far a page got among them.
+  if (query.scope === null && isWalked(column) && (search === undefined || places !== null)) return { by: 'column' };
   if (places !== null) return { by: 'names at places', places };
   const few = search === undefined ? undefined : findFew(database, query, meant);
   if (few) return { by: 'few', few, isFound: false };
   if (search !== undefined) return { by: 'words' };
   return { by: archived ? 'archived names' : 'index of all' };
+}
+
+/** All of a category are alike in it, and all that is archived is used up. */
+function byNameIfSame(query: StockQuery): StockQuery {
+  const { column, direction } = orderOf(query.sort);
+  const isSame = (column === 'category' && query.category !== undefined) || (column === 'quantity' && query.archived);
+  return isSame ? { ...query, sort: direction === 'ASC' ? 'name' : '-name' } : query;
 }
 
 /** Whether a way has the order that is asked for. */

@@ -1,0 +1,187 @@
+import { expect, onTestFinished, test } from 'vitest';
+import { canonicalKey } from '../../src/model/name.ts';
+import { type StockQuery, stockSorts } from '../../src/model/stock.ts';
+import { Database } from '../../src/store/sqlite/database.ts';
+import { migrate } from '../../src/store/sqlite/migrations.ts';
+import { walkByColumn } from '../../src/store/sqlite/stock-column.ts';
+import { cursorAfter, lookUp, orderOf, turnTo } from '../../src/store/sqlite/stock-question.ts';
+import { Explained } from './explained.ts';
+import { randomFrom } from './model-contract.ts';
+
+interface Known {
+  readonly item: string;
+  readonly unit: string;
+  readonly sku: string | null;
+  readonly barcode: string | null;
+  readonly category: string | null;
+  readonly lowAt: number | null;
+  readonly total: number;
+  readonly isArchived: boolean;
+  /** What is, or was, at the second location. */
+  readonly there: number | null;
+}
+
+const sorts = stockSorts.filter((sort) => !/name|quantity/.test(sort));
+
+function write(database: Database, id: number, known: Known): void {
+  const { item, unit, sku, barcode, category, lowAt, total, isArchived, there } = known;
+  const key = canonicalKey(item);
+  database.run(
+    `INSERT OR REPLACE INTO item (id, name, key, unit, sku, barcode, category, category_key, low_at, archived_at, total)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ...[id, item, key, unit, sku, barcode, category, category && canonicalKey(category), lowAt],
+    ...[isArchived ? 1 : null, total],
+  );
+  database.run('DELETE FROM balance WHERE item_id = ?', id);
+  if (there === null) return;
+  database.run('INSERT INTO balance (item_id, location_id, quantity, key) VALUES (?, 2, ?, ?)', id, there, key);
+}
+
+/** A store in memory; a unit, a code, a category, a threshold each on some of the items only. */
+function fill(seed: number, database = new Database(':memory:')) {
+  onTestFinished(() => database.close());
+  migrate(database, 0);
+  database.script("PRAGMA foreign_keys = OFF; INSERT INTO location (name, key) VALUES ('cellar', 'cellar')");
+  const random = randomFrom(seed);
+  const some = <Value>(value: Value) => (random(3) === 0 ? null : value);
+  const draw = (id: number): Known => ({
+    // Capitals, and letters that UTF-16 orders otherwise than UTF-8 does.
+    item: `${['a', 'B', '\u{20000}', '\uff5e', 'é'][random(5)]} ${id}`,
+    unit: ['pcs', 'pcs', 'pcs', 'kg', 'boxes', 'rolls', 'Σ'][random(7)] ?? 'pcs',
+    sku: some(`${['X', 'x', '\u{20000}', '\uff5e'][random(4)]}${id}`),
+    barcode: some(String(4000 + random(3000) * 1000 + id)),
+    category: some(['Food', 'food ', 'Tools', 'Ærø'][random(4)]?.trim() ?? null),
+    lowAt: some(random(4) * 1000),
+    total: random(5) * 1000,
+    isArchived: random(5) === 0,
+    there: some(random(3) * 1000),
+  });
+  const world = new Map(Array.from({ length: 60 }, (_, at) => [at + 1, draw(at + 1)]));
+  for (const [id, known] of world) write(database, id, known);
+  return { database, world, random, draw };
+}
+
+const compare = (a: string | number, b: string | number) =>
+  typeof a === 'number' && typeof b === 'number' ? a - b : Buffer.compare(Buffer.from(`${a}`), Buffer.from(`${b}`));
+
+type Shown = readonly [item: string, quantity: number];
+
+/** All that fits, sorted; what has none last, in both directions. */
+function sorted(world: Iterable<Known>, query: StockQuery): readonly Shown[] {
+  const { column, direction } = orderOf(query.sort);
+  const sign = direction === 'ASC' ? 1 : -1;
+  const rankOf = (known: Known) =>
+    column === 'category'
+      ? known.category && canonicalKey(known.category)
+      : column === 'lowAt'
+        ? known.lowAt
+        : column === 'sku'
+          ? known.sku
+          : column === 'barcode'
+            ? known.barcode
+            : known.unit;
+  const fits = ({ item, isArchived, category, lowAt, total, there }: Known) =>
+    isArchived === (query.archived ?? false) &&
+    (query.category === undefined || (category !== null && canonicalKey(category) === canonicalKey(query.category))) &&
+    (!query.low || (lowAt !== null && total <= lowAt)) &&
+    (query.location === undefined || there !== null) &&
+    (query.search === undefined || canonicalKey(item).startsWith(query.search));
+  return [...world]
+    .filter(fits)
+    .sort((a, b) => {
+      const [one, other] = [rankOf(a), rankOf(b)];
+      if (one === null || other === null) {
+        if (one !== other) return one === null ? 1 : -1;
+      } else if (one !== other) return sign * compare(one, other);
+      return sign * compare(canonicalKey(a.item), canonicalKey(b.item));
+    })
+    .map(({ item, total, there }) => [item, query.location === undefined ? total : (there ?? 0)]);
+}
+
+/** What is on all pages, as `viewStock` asks for them. */
+function pages(database: Database, asked: StockQuery, lookedMax: number, between = () => {}): readonly Shown[] {
+  const shown: Shown[] = [];
+  for (let cursor: string | undefined; ; between()) {
+    const query = { ...asked, cursor };
+    const question = turnTo(database, query, lookUp(database, query), true);
+    const { rows, end } = walkByColumn(database, question, lookedMax);
+    shown.push(...rows.slice(0, query.limit).map(({ name, quantity }) => [name, quantity] as const));
+    const last = rows.length > query.limit ? rows[query.limit - 1] : end;
+    if (!last) return shown;
+    cursor = cursorAfter(question, last);
+  }
+}
+
+const filters: readonly Partial<StockQuery>[] = [
+  {},
+  { category: 'FOOD' },
+  { low: true },
+  { archived: true },
+  { archived: true, category: 'food', low: true },
+  { location: 'cellar' },
+  { location: 'cellar', category: 'Tools', low: true },
+  { location: 'cellar', search: 'b' },
+  { location: 'cellar', archived: true },
+];
+
+test.each(sorts)('pages by %s are what sorting everything would give, however few items a page may look at', (sort) => {
+  const { database, world } = fill(1);
+  for (const filter of filters) {
+    const query: StockQuery = { scope: null, sort, limit: 5, ...filter };
+    const whole = sorted(world.values(), query);
+    expect(whole.length, JSON.stringify(filter)).toBeGreaterThan(0);
+    for (const lookedMax of [3, 1000]) {
+      expect(pages(database, query, lookedMax), `${JSON.stringify(filter)} ${lookedMax}`).toEqual(whole);
+    }
+  }
+});
+
+test.each(sorts)(
+  'pages by %s neither skip nor repeat what is left alone while the rest is edited, moved and made',
+  (sort) => {
+    const { database, world, random, draw } = fill(2);
+    let left = 0;
+    for (const filter of filters) {
+      const query: StockQuery = { scope: null, sort, limit: 5, ...filter };
+      const before = [...world.values()];
+      const touched = new Set<string>();
+      const touch = (id: number) => {
+        const known = { ...draw(id), item: world.get(id)?.item ?? draw(id).item };
+        touched.add(known.item);
+        write(database, id, known);
+        world.set(id, known);
+      };
+      const paged = pages(database, query, 9, () => {
+        // Every third of what was there, and some that were not.
+        for (let times = 0; times < 3; times++) touch(1 + random(25) * 3);
+      });
+      const untouched = (shown: readonly Shown[]) => shown.filter(([item]) => !touched.has(item));
+      left += untouched(paged).length;
+      expect(untouched(paged), JSON.stringify(filter)).toEqual(untouched(sorted(before, query)));
+    }
+    expect(left).toBeGreaterThan(60);
+  },
+);
+
+test('a page by any column begins at its place in an index, sorts nothing, and looks at no more than it may', () => {
+  const explained = new Explained(':memory:');
+  const { database, world } = fill(3, explained);
+  for (const sort of sorts) {
+    for (const filter of filters) pages(database, { scope: null, sort, limit: 20, ...filter }, 9);
+  }
+  const reads = explained.plan.map((step) => step.replace(/(item|balance) (USING|EXISTS)/, '$2'));
+  // What is scanned is no more than what the inner query gives.
+  expect(new Set(reads.filter((step) => !/^(SEARCH|CO-ROUTINE|SCAN item$)/.test(step)))).toEqual(
+    new Set(['SCAN USING INDEX sqlite_autoindex_item_1', 'CORRELATED SCALAR SUBQUERY 1']),
+  );
+  const begun = reads.filter((step) => /[<>]\(\?,\?\)/.test(step));
+  expect(new Set(begun.map((step) => /INDEX (\w+)/.exec(step)?.[1]))).toEqual(
+    new Set(['item_unit', 'item_sku', 'item_barcode', 'item_category', 'item_low_at']),
+  );
+  let more = 0;
+  const nothing: StockQuery = { scope: null, sort: 'sku', limit: 5, location: 'cellar', search: 'nothing' };
+  expect(pages(database, nothing, 4, () => more++)).toEqual([]);
+  const known = [...world.values()];
+  const looked = known.filter(({ sku }) => sku !== null).length + known.filter(({ there }) => there !== null).length;
+  expect(more).toBe(Math.floor(looked / 4));
+});
