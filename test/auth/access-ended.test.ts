@@ -4,12 +4,12 @@ import { describe, expect, test } from 'vitest';
 import { makeClientCertificate } from '../../src/pki/client-certificate.ts';
 import { openStore } from '../../src/store/open.ts';
 import { note, sessionOf } from '../store/intent.ts';
-import { startServer, type TestServer } from '../support/server.ts';
+import { slowHash, startServer, type TestServer } from '../support/server.ts';
 import { shareServer } from '../support/shared-server.ts';
 import { enrollAdministrator, enrollUser, line, openAs, testPassword, WireClient } from '../support/wire-client.ts';
 import { clientAuthority, makeOddCertificate, userUri } from './odd-certificate.ts';
 
-const server = shareServer();
+const server = shareServer({ flags: slowHash });
 const otherPassword = 'Another-long-passphrase-72';
 const lastWord = { id: null, error: { data: { code: 'session-expired', hint: expect.any(String) } } };
 let users = 0;

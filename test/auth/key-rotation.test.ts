@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { openKeyRing } from '../../src/auth/key-ring.ts';
 import { rotateKeys } from '../../src/auth/key-rotation.ts';
 import { LiveKeyRing } from '../../src/auth/live-key-ring.ts';
-import { startServer, type TestServer, temporaryFolder } from '../support/server.ts';
+import { slowHash, startServer, type TestServer, type TestServerOptions, temporaryFolder } from '../support/server.ts';
 import { enrollAdministrator, openAs, testPassword, WireClient } from '../support/wire-client.ts';
 
 const minute = 60_000;
@@ -39,8 +39,8 @@ async function isGood(server: TestServer, token: string | undefined): Promise<bo
   return reply?.result !== undefined;
 }
 
-async function startWithLogin() {
-  const server = await startServer();
+async function startWithLogin(options?: TestServerOptions) {
+  const server = await startServer(options);
   const { accessToken: token = '', refreshToken } = await enrollAdministrator(server);
   return { server, file: keyFileOf(server), token, refreshToken };
 }
@@ -106,7 +106,7 @@ describe('after a rotation', () => {
 });
 
 test('no login is lost in rotations that happen meanwhile', async () => {
-  const { server, file } = await startWithLogin();
+  const { server, file } = await startWithLogin({ flags: slowHash });
   const tokens: string[] = [];
   const logInOften = async () => {
     while (tokens.length < 50) tokens.push((await logIn(server))['accessToken'] ?? '');

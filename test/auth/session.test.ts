@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { startServer } from '../support/server.ts';
+import { slowHash, startServer } from '../support/server.ts';
 import { shareServer } from '../support/shared-server.ts';
 import { enrollAdministrator, enrollUser, line, openAs, testPassword, WireClient } from '../support/wire-client.ts';
 import { clientAuthority, makeOddCertificate, userUri } from './odd-certificate.ts';
 
-const server = shareServer();
+const server = shareServer({ flags: slowHash });
 let users = 0;
 
 /** An administrator, and a new user with two open connections of one session. */

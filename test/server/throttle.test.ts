@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { openStore } from '../../src/store/open.ts';
 import { clientAuthority, makeOddCertificate, userUri } from '../auth/odd-certificate.ts';
 import { note } from '../store/intent.ts';
-import { startServer, type TestServer } from '../support/server.ts';
+import { slowHash, startServer, type TestServer } from '../support/server.ts';
 import {
   enrollAdministrator,
   enrollUser,
@@ -157,7 +157,7 @@ test('a good certificate makes its own user known, and nobody else', async () =>
 });
 
 test('of 20 tries at once three are judged', async () => {
-  const server = await startServer({ isClockStopped: true });
+  const server = await startServer({ isClockStopped: true, flags: slowHash });
   await enrollAdministrator(server);
   for (const user of ['admin', 'nobody']) {
     const clients = await Promise.all(Array.from({ length: 20 }, () => WireClient.open(server)));

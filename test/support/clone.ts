@@ -13,7 +13,7 @@ const config = {
   log: { level: 'error' },
 };
 
-/** The project in a temporary folder, as `npm install` leaves it after a fresh clone, with people who use it. */
+/** The project in a temporary folder, as `npm install` leaves it but for its sources, with people who use it. */
 export interface Clone {
   readonly folder: string;
   /** The environment of somebody with a home folder of their own here, and of nobody's variables. */
@@ -26,9 +26,7 @@ export async function makeClone(): Promise<Clone> {
   const folder = await mkdtemp(join(tmpdir(), 'secure-inv-clone-'));
   const inClone = (...path: string[]) => join(folder, ...path);
   for (const name of ['bin', 'config', 'home']) await mkdir(inClone(name));
-  for (const name of ['src', 'scripts', 'package.json']) {
-    await cp(join(original, name), inClone(name), { recursive: true });
-  }
+  await cp(join(original, 'package.json'), inClone('package.json'));
   await symlink(join(original, 'node_modules'), inClone('node_modules'));
   await writeFile(inClone('config', 'server.jsonc'), `${JSON.stringify(config, null, 2)}\n`);
   await cp((await compiledPrograms()).folder, inClone('dist'), { recursive: true });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { loadServerConfig } from '../../src/config/server.ts';
+import type { ServerConfig } from '../../src/config/server-schema.ts';
 import { type Daemon, openDaemon } from '../../src/daemon.ts';
 import { type EnrolmentLink, parseEnrolmentLink } from '../../src/model/enrolment-link.ts';
 import type { AuthMode } from '../../src/model/user.ts';
@@ -41,6 +42,9 @@ export interface TestServerOptions {
   readonly whenDone?: (clean: () => unknown) => void;
 }
 
+/** The flags that have passwords hashed at a cost that people may configure: for what happens while one is hashed. */
+export const slowHash = { 'auth.password.memoryKibibytes': '19456', 'auth.password.passes': '2' } as const;
+
 /** A temporary folder that is gone after the test. */
 export async function temporaryFolder(
   whenDone: (clean: () => Promise<void>) => void = onTestFinished,
@@ -54,7 +58,13 @@ export async function temporaryFolder(
   return folder;
 }
 
-/** A real server in this process, on a free port, with certificates of its own, the cheapest allowed passwords, no log. */
+/** Far cheaper than a configuration may ask for: most tests need somebody who is logged in, and few how long that takes. */
+const cheapHash = { memoryKibibytes: 64, passes: 1 };
+
+/**
+ * A real server in this process, on a free port, with certificates of its own, no log, and passwords hashed as cheaply as can
+ * be: as configured only where `flags` name an `auth.password` key.
+ */
 export async function startServer(options: TestServerOptions = {}): Promise<TestServer> {
   const whenDone = options.whenDone ?? onTestFinished;
   const folder = await temporaryFolder(whenDone);
@@ -99,17 +109,18 @@ export async function startServer(options: TestServerOptions = {}): Promise<Test
   };
 }
 
-function configFor(folder: string, file: string, { mode = 'either', flags = {} }: TestServerOptions) {
+function configFor(folder: string, file: string, { mode = 'either', flags = {} }: TestServerOptions): ServerConfig {
   const given = Object.entries({
     'listen.port': '0',
     store: `sqlite:${join(folder, 'data', 'inventory.db')}`,
     'certs.folder': join(folder, 'certs'),
     'auth.mode': mode,
-    'auth.password.memoryKibibytes': '19456',
-    'auth.password.passes': '2',
+    ...slowHash,
     'log.level': 'silent',
     ...flags,
   });
   const decided = given.flatMap(([key, value]) => (value === undefined ? [] : [[key, value] as const]));
-  return loadServerConfig({ file, env: {}, flags: Object.fromEntries(decided) }).config;
+  const { config } = loadServerConfig({ file, env: {}, flags: Object.fromEntries(decided) });
+  if (Object.keys(flags).some((key) => key.startsWith('auth.password.'))) return config;
+  return { ...config, auth: { ...config.auth, password: { ...config.auth.password, ...cheapHash } } };
 }
