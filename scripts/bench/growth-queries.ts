@@ -45,6 +45,15 @@ const laterViews: readonly Query[] = sorts.map((sort) => ({
   skip: 5,
 }));
 
+/** What not every item has, but for the category, which all of these have: the unit goes on among what has the usual one. */
+const columnViews: readonly Query[] = ['unit', '-unit', 'sku', '-barcode', 'category', 'lowAt', '-lowAt'].flatMap(
+  (sort) => [
+    { what: `view --sort ${sort}`, method: 'view', params: { sort } },
+    { what: `view --sort ${sort}, --at main`, method: 'view', params: { sort, location: 'main' } },
+    { what: `view --sort ${sort}, 6th page`, method: 'view', params: { sort }, skip: 5 },
+  ],
+);
+
 /** One word that 500 items have in both stores, and words that more of the large store have than are sorted. */
 const search = seriesName(1);
 const searches: readonly Query[] = [
@@ -83,6 +92,7 @@ const histories: readonly Query[] = [
 export const queries: readonly Query[] = [
   ...views,
   ...laterViews,
+  ...columnViews,
   ...searches,
   ...histories,
   ...limited.map(([whom, user]): Query => ({ what: `history${whom}`, method: 'history', params: { limit }, user })),
