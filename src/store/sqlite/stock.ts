@@ -55,7 +55,8 @@ export class Stock {
     // Before the operation is looked up: what somebody did where they may not look any more is not told either.
     const undone = intent.kind === 'undo' ? findUndone(this.#database, intent.seq, intent.scope) : [];
     if (intent.scope !== null && intent.kind !== 'undo') {
-      for (const name of locationsOf(intent)) this.#location(name, intent.scope);
+      const how = intent.kind === 'move' ? undefined : 'may be left out';
+      for (const name of locationsOf(intent)) this.#location(name, intent.scope, how);
     }
     const id = parseOperationId(intent.operation);
     const bodyHash = hashBody(intent);
@@ -143,7 +144,7 @@ export class Stock {
     const made = new Map<string, StockedItem>();
     const strange = new Set<StockedItem>();
     for (const line of intent.lines) {
-      const location = this.#location(line.location, intent.scope);
+      const location = this.#location(line.location, intent.scope, 'may be left out');
       const key = canonicalKey(line.item);
       const known = this.#items.find(key) ?? made.get(key);
       const appeared = known === undefined || !isVisible(known, intent.scope);
@@ -176,7 +177,7 @@ export class Stock {
   }
 
   #planCount(plan: Plan, { line, ifSeq, scope }: CountIntent, now: number): void {
-    const location = this.#location(line.location, scope);
+    const location = this.#location(line.location, scope, 'may be left out');
     const item = this.#knownItem(line.item, scope);
     assertPrecision(line.quantity, item.precision, item.name);
     const last = this.#items.lastSeq(item, location.id);
@@ -209,10 +210,10 @@ export class Stock {
     throw unknownItem(this.#database, name, scope);
   }
 
-  #location(name: string, scope: Scope): Location {
+  #location(name: string, scope: Scope, how?: 'may be left out'): Location {
     const known = this.#locations.get(name);
     if (known && isWithin(scope, known.id)) return known;
-    const location = findLocation(this.#database, name, scope);
+    const location = findLocation(this.#database, name, scope, how);
     // Only under its own name: the spellings that find it are without number.
     this.#locations.set(location.name, location);
     return location;
