@@ -20,7 +20,7 @@ export type ExportRow = StockRow | MovementRow;
 
 /** Which stock, or items with their sums, to export. */
 export interface StockExport
-  extends Pick<v.InferInput<typeof view.params>, 'location' | 'search' | 'category' | 'low'> {
+  extends Pick<v.InferInput<typeof view.params>, 'location' | 'search' | 'category' | 'low' | 'archived'> {
   readonly what?: 'stock' | 'items';
 }
 

@@ -21,6 +21,8 @@ const unsorted = v.optional(
   ),
 );
 
+const archived = v.optional(v.pipe(v.literal(true), v.description('what was asked for is archived')));
+
 /** What there is: searched, filtered and sorted by the server, a page at a time. */
 export const view = define({
   name: 'view',
@@ -52,7 +54,7 @@ export const view = define({
     limit: v.optional(limit),
     cursor: v.optional(cursor),
   }),
-  result: v.object({ items: v.array(itemStock), cursor: v.optional(v.string()), seq: v.number(), unsorted }),
+  result: v.object({ items: v.array(itemStock), cursor: v.optional(v.string()), seq: v.number(), unsorted, archived }),
   shell: {
     words: ['[items...]'],
     options: { location: 'at' },
@@ -62,8 +64,9 @@ export const view = define({
       'secure-inv view --search bas --sort -quantity --json',
       'secure-inv view --archived',
     ],
-    render: ({ items, cursor, seq, unsorted }, screen) => {
+    render: ({ items, cursor, seq, unsorted, archived }, screen) => {
       if (items.length === 0 && cursor === undefined) {
+        if (archived) return 'Nothing that fits is archived. To see the others: secure-inv view';
         return seq === 0
           ? 'No items to show. To add some: secure-inv add Soap 200'
           : 'No item fits. To see all: secure-inv view, and an archived one: secure-inv item show ITEM';
@@ -95,6 +98,7 @@ export const view = define({
       ...(cursor === undefined ? {} : { cursor }),
       seq,
       ...(isUnsorted ? { unsorted: true as const } : {}),
+      ...(filters.archived ? { archived: true as const } : {}),
     };
   },
 });

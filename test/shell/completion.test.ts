@@ -38,6 +38,7 @@ test('bash goes past the values of options, and completes those that are known',
   expect(complete('user', 'add', 'clerk1', '--role', 'vi')).toEqual(['viewer']);
   expect(complete('user', 'add', '--role', '=', 'cl')).toEqual(['clerk']);
   expect(complete('export', '--format', 'j')).toEqual(['json', 'jsonl']);
+  expect(complete('export', 'history', '--kind', 'm')).toEqual(['move']);
   expect(complete('add', 'Soap', '5', '--note', '')).toEqual([]);
   expect(complete('add', 'Soap', '5', '--js')).toEqual(['--json']);
   expect(complete('import', 'pack')).toEqual(['package.json']);

@@ -6,6 +6,7 @@ import { movement } from '../../command/field.ts';
 import { history } from '../../command/history.ts';
 import { view } from '../../command/view.ts';
 import { Failure } from '../../model/failure.ts';
+import { movementKinds } from '../../model/stock.ts';
 import type { ClientSession } from '../call.ts';
 import type { Cell } from '../csv.ts';
 import { type ExportRow, exportPages, type Subject, subjects } from '../export.ts';
@@ -29,14 +30,20 @@ const columns: Readonly<Record<Subject, readonly string[]>> = {
 
 /** The options that narrow each export down: those of the commands that it asks. */
 const stockFilters = ['at', 'search', 'category', 'low'] as const;
-const historyFilters = ['at', 'item', 'by', 'kind', 'since', 'until'] as const;
-type Filter = (typeof stockFilters)[number] | (typeof historyFilters)[number];
+const filtersOf = {
+  stock: stockFilters,
+  // Of what is archived there is no stock.
+  items: [...stockFilters, 'archived'],
+  history: ['at', 'item', 'by', 'kind', 'since', 'until'],
+} as const satisfies Record<Subject, readonly string[]>;
+type Filter = (typeof filtersOf)[Subject][number];
 
 const describe: Readonly<Record<Filter, string>> = {
   at: 'only what is, or happened, at this location',
   search: 'stock, items: only items with words that begin so',
   category: 'stock, items: only items of this category',
   low: 'stock, items: only items at or below their low-stock threshold',
+  archived: 'items: only archived ones, which are not exported otherwise',
   item: 'history: only of this item',
   by: 'history: only what this user did',
   kind: 'history: only movements of this kind',
@@ -50,14 +57,16 @@ export function addExport(shell: Shell): void {
     .argument('[what]', `${subjects.join(', ')} (default: stock)`)
     .option('--output <file>', 'write there, whole or not at all, and not to standard output');
   line.addOption(new Option('--format <format>', 'how it is written; jsonl is one object a line').choices(formats));
-  for (const filter of new Set([...stockFilters, ...historyFilters])) {
-    line.option(filter === 'low' ? '--low' : `--${filter} <${filter}>`, describe[filter]);
+  for (const filter of new Set([...filtersOf.items, ...filtersOf.history])) {
+    const option = new Option(isFlag(filter) ? `--${filter}` : `--${filter} <${filter}>`, describe[filter]);
+    line.addOption(filter === 'kind' ? option.choices(movementKinds) : option);
   }
   line.addHelpText(
     'after',
     examplesText([
       'secure-inv export > stock.csv',
       'secure-inv export items --format json --output items.json',
+      'secure-inv export items --archived',
       'secure-inv export history --since 2026-05-01 --by clerk1',
     ]),
   );
@@ -66,6 +75,10 @@ export function addExport(shell: Shell): void {
     const asked = format ?? (shell.options().json ? 'json' : undefined);
     return exportAll(shell, parseSubject(what), filters, parseFormat(asked, output), output as string | undefined); // An option with a value.
   });
+}
+
+function isFlag(filter: Filter): boolean {
+  return filter === 'low' || filter === 'archived';
 }
 
 function parseSubject(what = 'stock'): Subject {
@@ -110,7 +123,7 @@ type Pages = (session: ClientSession) => AsyncGenerator<readonly ExportRow[]>;
 
 /** The pages of an export. Failures, before anything is asked: `bad-params`. */
 function pagesOf(subject: Subject, { at, by, ...rest }: Readonly<Record<string, unknown>>): Pages {
-  const known: readonly string[] = subject === 'history' ? historyFilters : stockFilters;
+  const known: readonly string[] = filtersOf[subject];
   const given = { at, by, ...rest };
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined || known.includes(name)) continue;
