@@ -7,7 +7,7 @@ import { Failure } from '../../model/failure.ts';
 import { importFileBytesMax } from '../../model/limits.ts';
 import { detectDelimiter, parseCsv, separatorLine, unguard } from '../csv.ts';
 import { type FileRow, quoted } from '../import-rows.ts';
-import { parseJsonArray, parseJsonLines } from '../json-rows.ts';
+import { type JsonRow, parseJsonArray, parseJsonLines } from '../json-rows.ts';
 import { unreadable } from '../own-file.ts';
 import { parseNumber } from './pairs.ts';
 
@@ -98,7 +98,18 @@ function guessFormat(name: string | undefined, text: string): ImportFormat {
 /** The rows of a file, from the first again at each call. Failures: `bad-params` when it is broken as a whole. */
 export function rowsOf({ text, format }: ImportFile): Generator<FileRow> {
   if (format === 'csv') return csvRows(text);
-  return jsonRows(format === 'json' ? parseJsonArray(text) : parseJsonLines(text));
+  if (format === 'jsonl') return jsonRows(parseJsonLines(text));
+  return jsonRows(isOneLine({ text, format }) ? numbered(parseJsonArray(text)) : parseJsonArray(text));
+}
+
+/** Whether a file has all its rows in one line, so that it is their numbers that tell where they stand. */
+export function isOneLine({ text, format }: Pick<ImportFile, 'text' | 'format'>): boolean {
+  return format === 'json' && !text.trim().includes('\n');
+}
+
+function* numbered(rows: Iterable<JsonRow>): Generator<JsonRow> {
+  let line = 0;
+  for (const { value } of rows) yield { line: ++line, value };
 }
 
 const numbers: ReadonlySet<string> = new Set(['quantity', 'precision', 'lowAt']);
@@ -160,7 +171,7 @@ function parseHeader(cells: readonly string[]): readonly string[] {
   });
 }
 
-function* jsonRows(values: Iterable<{ line: number; value: unknown }>): Generator<FileRow> {
+function* jsonRows(values: Iterable<JsonRow>): Generator<FileRow> {
   for (const { line, value } of values) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       yield { line, problem: 'This is not an object.', fix: 'Write {"item": "Soap", "quantity": 200}.' };

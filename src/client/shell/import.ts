@@ -39,9 +39,10 @@ export function addImport(shell: Shell): void {
       ]),
     )
     .action(async (path: string, options: Options) => {
-      const { readImportFile, rowsOf } = await import('./import-file.ts'); // Every other command starts without it.
+      const { isOneLine, readImportFile, rowsOf } = await import('./import-file.ts'); // Every other command starts without it.
       const file = await readImportFile(path, options.format);
-      await importFile(shell, file, () => rowsOf(file), options);
+      const place = isOneLine(file) ? 'Element' : 'Line';
+      await importFile(shell, file, () => rowsOf(file), place, options);
     });
 }
 
@@ -49,6 +50,7 @@ async function importFile(
   shell: Shell,
   file: ImportFile,
   rows: () => Iterable<FileRow>,
+  place: 'Line' | 'Element',
   { dryRun, again }: Options,
 ): Promise<void> {
   const check = new RowCheck();
@@ -66,7 +68,7 @@ async function importFile(
     });
   } catch (error) {
     progress.clear();
-    throw error instanceof ImportRefusal ? refused(shell, error) : error;
+    throw error instanceof ImportRefusal ? refused(shell, error, place) : error;
   }
 }
 
@@ -132,9 +134,12 @@ class ShownProgress {
 }
 
 /** Shows what is wrong where results go, and returns the refusal. */
-function refused(shell: Shell, { code, message, problems, problemsTotal }: ImportRefusal): Failure {
+function refused(shell: Shell, refusal: ImportRefusal, place: 'Line' | 'Element'): Failure {
+  const { code, message, problems, problemsTotal } = refusal;
   const screen = openScreen();
-  const text = shell.options().json ? JSON.stringify({ problems, problemsTotal }) : renderProblems(problems, screen);
+  const text = shell.options().json
+    ? JSON.stringify({ problems, problemsTotal })
+    : renderProblems(problems, screen, place);
   process.stdout.write(`${text}\n`);
   return new Failure(code, message, {
     hint: 'Correct the file and import it again: secure-inv import FILE --dry-run only looks.',

@@ -88,10 +88,14 @@ async function lookAtAll(store: Store, importer: () => Importer, id: number) {
 }
 
 /** Everything that is wrong with a file, for people: where a table would cut it, in lines that the terminal breaks. */
-export function renderProblems(problems: readonly ImportProblem[], screen: Screen): string {
+export function renderProblems(
+  problems: readonly ImportProblem[],
+  screen: Screen,
+  place: 'Line' | 'Element' = 'Line',
+): string {
   const rows = problems.map(({ line, problem, fix }) => [String(line), problem, fix]);
-  const columns = [{ heading: 'LINE', right: true }, { heading: 'PROBLEM' }, { heading: 'FIX' }];
+  const columns = [{ heading: place.toUpperCase(), right: true }, { heading: 'PROBLEM' }, { heading: 'FIX' }];
   const table = renderTable(columns, rows, { ...screen, columns: Number.POSITIVE_INFINITY });
   if (renderTable(columns, rows, screen) === table) return table;
-  return rows.map(([line, ...what]) => printable(`Line ${line}: ${what.join(' ')}`)).join('\n');
+  return rows.map(([line, ...what]) => printable(`${place} ${line}: ${what.join(' ')}`)).join('\n');
 }
