@@ -8,6 +8,9 @@ import { compiledThreads } from './test/support/programs.ts';
  */
 process.env['NODE_COMPILE_CACHE'] ??= join(import.meta.dirname, 'node_modules/.cache/node');
 
+// Authorities of this machine's own, which every process would read before it asks none but the test's.
+delete process.env['NODE_EXTRA_CA_CERTS'];
+
 export default defineConfig({
   plugins: [compiledThreads],
   test: {

@@ -4,19 +4,18 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { makeClientCertificate } from '../../src/pki/client-certificate.ts';
+import { compiledPrograms } from '../support/programs.ts';
 import { Terminal } from '../support/terminal.ts';
 import { certificateFolder, day, newFolder, openssl } from './folder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const program = join((await compiledPrograms()).folder, 'gen-certs.js');
 
-const tsx = join(root, 'node_modules/.bin/tsx');
-const script = join(root, 'scripts/gen-certs.ts');
-
-/** Runs the script as `npm run gen-certs -- …` does, with `input` on its standard input. */
+/** Runs the program as `npm run gen-certs -- …` does, with `input` on its standard input. */
 function genCertsWith(input: string, words: readonly string[], variables: Readonly<Record<string, string>> = {}) {
   return new Promise<{ status: number; stdout: string; stderr: string }>((resolve) => {
     const env = { ...process.env, ...variables };
-    const child = execFile(tsx, [script, ...words], { cwd: root, env }, (_, stdout, stderr) => {
+    const child = execFile(process.execPath, [program, ...words], { cwd: root, env }, (_, stdout, stderr) => {
       resolve({ status: child.exitCode ?? -1, stdout, stderr });
     });
     child.stdin?.on('error', () => undefined); // It may end without having read.
@@ -143,8 +142,8 @@ test('somebody at a terminal is asked for the password twice, and it is not show
   const folder = await newFolder();
   await genCerts('--folder', folder);
   const env = { PATH: process.env['PATH'] ?? '' };
-  const words = [script, 'client', 'clerk1', '--p12', '--folder', folder];
-  const terminal = new Terminal(tsx, words, { cwd: root, env });
+  const words = [program, 'client', 'clerk1', '--p12', '--folder', folder];
+  const terminal = new Terminal(process.execPath, words, { cwd: root, env });
   await terminal.shows(/New password for .*clerk1\.p12 \(12 characters or more\): /);
   terminal.type('too short');
   await terminal.shows('The password has fewer than 12 characters.');

@@ -29,11 +29,16 @@ export async function makeClone(): Promise<Clone> {
   await cp(join(original, 'package.json'), inClone('package.json'));
   await symlink(join(original, 'node_modules'), inClone('node_modules'));
   await writeFile(inClone('config', 'server.jsonc'), `${JSON.stringify(config, null, 2)}\n`);
-  await cp((await compiledPrograms()).folder, inClone('dist'), { recursive: true });
-  for (const name of ['secure-inv', 'secure-invd']) {
-    const script = `#!/bin/sh\nexec '${process.execPath}' '${inClone('dist', `${name}.js`)}' "$@"\n`;
-    await writeFile(inClone('bin', name), script, { mode: 0o755 });
-  }
+  const { folder: dist, client } = await compiledPrograms();
+  await cp(dist, inClone('dist'), { recursive: true });
+  // The client is started by the hundred. It is the same for all clones, so that Node.js keeps it compiled, and reads none of
+  // the authorities that come with Node.js, which it does not ask. Together that is a sixth of its processor time.
+  const cache = process.env['NODE_COMPILE_CACHE'];
+  const cached = cache === undefined ? '' : `NODE_COMPILE_CACHE='${cache}'`;
+  const command = async (name: string, script: string) =>
+    writeFile(inClone('bin', name), `#!/bin/sh\n${script} "$@"\n`, { mode: 0o755 });
+  await command('secure-inv', `${cached} exec '${process.execPath}' --use-openssl-ca '${client}'`);
+  await command('secure-invd', `exec '${process.execPath}' '${inClone('dist', 'secure-invd.js')}'`);
   return {
     folder,
     environment: (account) => ({
