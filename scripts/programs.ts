@@ -29,21 +29,25 @@ const client: BuildOptions = {
 };
 
 /**
- * The server becomes a few files, for its threads and for what not every command needs. What has files of its own beside
- * its code, an addon or a thread, stays a package.
+ * The server becomes a few files, for what not every command needs. What has files of its own beside its code, an addon or a
+ * thread, stays a package.
  */
 const server: BuildOptions = {
   ...common,
-  entryPoints: ['secure-invd.ts', 'store/sqlite/worker.ts', 'store/sqlite/file-worker.ts'].map((file) =>
-    join(source, file),
-  ),
-  entryNames: '[name]',
+  entryPoints: [join(source, 'secure-invd.ts')],
   splitting: true,
   target: 'node24',
   external: ['argon2', 'pino', 'pino-pretty'],
 };
 
-/** So does what makes certificates, by itself: operators need it where the packages for working on this are not. */
+/** Each of its threads is one file, and shares none with it: that takes a tenth less to start, and there is one at every start. */
+const threads: BuildOptions = {
+  ...common,
+  entryPoints: ['worker.ts', 'file-worker.ts'].map((file) => join(source, 'store', 'sqlite', file)),
+  target: 'node24',
+};
+
+/** What makes certificates is a file by itself: operators need it where the packages for working on this are not. */
 const certificates: BuildOptions = {
   ...common,
   entryPoints: [fileURLToPath(new URL('gen-certs.ts', import.meta.url))],
@@ -53,7 +57,7 @@ const certificates: BuildOptions = {
 /** Compiles src and gen-certs without a look at its types, and hands the files back where none is written. */
 export async function compilePrograms(outdir: string, { write = true } = {}): Promise<readonly OutputFile[]> {
   const results = await Promise.all(
-    [client, server, certificates].map((options) => build({ ...options, outdir, write, logLevel: 'warning' })),
+    [client, server, threads, certificates].map((options) => build({ ...options, outdir, write, logLevel: 'warning' })),
   );
   return results.flatMap(({ outputFiles }) => outputFiles ?? []);
 }
