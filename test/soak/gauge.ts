@@ -2,13 +2,18 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LoadedServer } from '../load/loaded-server.ts';
 import { connectedPeers, openDescriptors, residentMebibytes } from '../support/process-figures.ts';
+import type { Division } from './heap-probe.ts';
+
+const mebibyte = 1024 * 1024;
 
 /** What a server occupies; undefined what the system does not say, or the server did not when it was asked. */
 export interface Figures {
   /** MiB of the whole process. */
   readonly resident: number | undefined;
-  /** MiB that its JavaScript holds after a full collection, as of the measurement before. */
+  /** MiB as of the measurement before, divided as in `Division`. */
   readonly heap: number | undefined;
+  readonly threads: number | undefined;
+  readonly beside: number | undefined;
   readonly descriptors: number | undefined;
   /** Those of them at whose other end there is a peer, be it one that never shakes hands. */
   readonly connections: number | undefined;
@@ -23,15 +28,18 @@ export const probed: NodeJS.ProcessEnv = {
 /** Measures a server that was started in that environment. */
 export function measure({ process: { pid, port, signal }, folder }: LoadedServer): Figures {
   const [resident, descriptors, connections] = [residentMebibytes(pid), openDescriptors(pid), connectedPeers(port)];
-  const heap = readHeap(folder);
+  const { live: heap, threads, beside } = readDivision(folder);
   signal('SIGUSR2');
-  return { resident, heap, descriptors, connections };
+  return { resident, heap, threads, beside, descriptors, connections };
 }
 
-function readHeap(folder: string): number | undefined {
+/** In MiB. */
+function readDivision(folder: string): Partial<Division> {
   try {
-    return Number(readFileSync(join(folder, 'heap'), 'utf8')) / 1024 / 1024 || undefined;
+    // heap-probe.ts has written it.
+    const { live, threads, beside } = JSON.parse(readFileSync(join(folder, 'heap'), 'utf8')) as Division;
+    return { live: live / mebibyte, threads: threads / mebibyte, beside: beside / mebibyte };
   } catch {
-    return undefined; // It was not asked yet.
+    return {}; // It was not asked yet, or is writing.
   }
 }

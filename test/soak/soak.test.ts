@@ -18,7 +18,7 @@ test('through a kill, a reload, new keys and a new certificate nothing acknowled
   expect(drawSoak(soaked)).toMatch(/^<svg .*polyline.*<\/svg>\n$/s);
 }, 60_000);
 
-/** What a healthy run of half an hour looks like: V8 keeps and gives back a hundred MiB, peers come and go. */
+/** What a healthy run of half an hour looks like: SQLite's cache fills, libc keeps and gives back, peers come and go. */
 const healthy = (at: number): Sample => ({
   at: at * 15,
   changes: 500,
@@ -26,6 +26,8 @@ const healthy = (at: number): Sample => ({
   p99: 12,
   resident: 230 + 60 * Math.sin(at / 7) + (at % 13),
   heap: 40 + (at % 3) / 2,
+  threads: 10 + ((at * 3) % 25),
+  beside: 100 + 64 * Math.min(1, at / 60) + 10 * Math.sin(at / 7) + (at % 13),
   descriptors: 90 + (at % 11),
   connections: 60 + ((at * 7) % 11),
 });
@@ -37,17 +39,21 @@ function judged(count: number, more: (at: number) => Partial<Sample> = () => ({}
 test('what goes up and down, or fills up once and stays, is no growth', () => {
   expect(judged(120)).toEqual({ problems: [], unjudged: [] });
   const filling = (at: number) => 64 * Math.min(1, at / 20);
-  expect(judged(120, (at) => ({ resident: 150 + filling(at), heap: 20 + filling(at) / 4 })).problems).toEqual([]);
+  expect(judged(120, (at) => ({ beside: 150 + filling(at), heap: 20 + filling(at) / 4 })).problems).toEqual([]);
 });
 
-test('600 bytes for each change are told, of the heap as of all memory', () => {
+test('600 bytes for each change are told, of each heap as of all other memory', () => {
   const lost = (at: number) => (at * 15 * 170 * 600) / 1024 / 1024;
   expect(judged(120, (at) => ({ heap: 40 + lost(at) })).problems).toEqual([
     expect.stringMatching(/^Live heap rose by 1\d\d MiB in 1\d\d\d s: 350 an hour \(at most 30\)\.$/),
   ]);
-  const resident = (at: number) => (healthy(at).resident ?? 0) + lost(at);
-  expect(judged(120, (at) => ({ resident: resident(at) })).problems).toEqual([
-    expect.stringContaining('Resident memory rose by'),
+  const threads = (at: number) => (healthy(at).threads ?? 0) + lost(at);
+  expect(judged(120, (at) => ({ threads: threads(at) })).problems).toEqual([
+    expect.stringContaining('Heap of the threads rose by'),
+  ]);
+  const beside = (at: number) => (healthy(at).beside ?? 0) + lost(at);
+  expect(judged(120, (at) => ({ beside: beside(at) })).problems).toEqual([
+    expect.stringContaining('Memory beside the heaps rose by'),
   ]);
 });
 
@@ -57,13 +63,18 @@ test('a descriptor a minute is told, also behind connections that come and go', 
 });
 
 test('what could not be measured, or not for long enough, is said', () => {
-  const unmeasured = judged(120, () => ({ resident: undefined, heap: undefined, descriptors: undefined }));
+  const unknown = { resident: undefined, heap: undefined, threads: undefined, beside: undefined };
+  const unmeasured = judged(120, () => ({ ...unknown, descriptors: undefined }));
   expect(unmeasured.problems).toEqual([]);
   expect(unmeasured.unjudged).toEqual([
     'Live heap could not be measured here.',
-    'Resident memory could not be measured here.',
+    'Heap of the threads could not be measured here.',
+    'Memory beside the heaps could not be measured here.',
     'Descriptors beside connections could not be measured here.',
   ]);
   expect(judged(10).unjudged).toHaveLength(measures.length);
-  expect(judged(30).unjudged).toEqual([expect.stringMatching(/^Resident memory: \d+ samples in \d+ s are too few/)]);
+  expect(judged(30).unjudged).toEqual([
+    expect.stringMatching(/^Heap of the threads: \d+ samples in \d+ s are too few/),
+    expect.stringMatching(/^Memory beside the heaps: \d+ samples in \d+ s are too few/),
+  ]);
 });
