@@ -44,6 +44,11 @@ test('"did you mean" looks only into an index, at each place of whoever asks, wh
   expect(hint('xMint 7', null)).toMatch(/^Did you mean Mint 7\?/);
   expect(hint('MMint c2', [2])).toMatch(/^Did you mean Mint c2\?/);
   expect(hint('iMnt c2', [3])).toBe('See what there is: secure-inv view');
+  // The first letter may be another, of one's own alphabet.
+  expect(hint('Nint 7', null)).toMatch(/^Did you mean Mint 7\?/);
+  expect(hint('Nint c2', [2])).toMatch(/^Did you mean Mint c2\?/);
+  expect(hint('Nint c2', [3])).toBe('See what there is: secure-inv view');
+  expect(hint('Юинт 7', null)).toBe('See what there is: secure-inv view');
   const reads = database.plan.filter((step) => /balance|item/.test(step));
   expect(new Set(reads)).toEqual(
     new Set([

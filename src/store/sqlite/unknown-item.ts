@@ -6,10 +6,16 @@ import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
 
 const slipNeighboursMax = 5;
+/** Of a shorter word all that is as short would be meant. */
+const wordMin = 3;
+/** The letters of which the first may be another by a slip: of one's own keyboard. */
+const alphabets = ['abcdefghijklmnopqrstuvwxyz', 'αβγδεζηθικλμνξοπρστυφχψω', 'абвгдежзийклмнопрстуфхцчшщъыьэюя'];
 
 /** The refusal of a name that no item has, with the one that was probably meant: never one outside the scope. */
 export function unknownItem(database: Database, name: string, scope: Scope): Failure {
-  const meant = closest(name, neighbours(database, canonicalKey(name), scope));
+  const key = canonicalKey(name);
+  const meant =
+    closest(name, neighbours(database, key, scope)) ?? closest(name, withAnotherLetter(database, key, scope));
   const all = 'See what there is: secure-inv view';
   return new Failure('not-found', `No item ${JSON.stringify(name)}.`, {
     hint: meant === undefined ? all : `Did you mean ${meant}? ${all}`,
@@ -29,6 +35,14 @@ function neighbours(database: Database, key: string, scope: Scope): readonly str
     ...around(database, key, suggestedNeighboursMax, scope),
     ...meant.flatMap((begins) => around(database, begins, slipNeighboursMax, scope)),
   ];
+}
+
+/** The names where this one would stand with another first letter: one look to each side for each letter. */
+function withAnotherLetter(database: Database, key: string, scope: Scope): readonly string[] {
+  const [first = '', ...rest] = key;
+  const letters = alphabets.find((alphabet) => alphabet.includes(first)) ?? '';
+  if (first === '' || rest.length < wordMin) return [];
+  return [...letters].flatMap((letter) => around(database, `${letter}${rest.join('')}`, 1, scope));
 }
 
 function around(database: Database, key: string, most: number, scope: Scope): readonly string[] {
