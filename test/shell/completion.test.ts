@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { shareClone } from '../support/shared-clone.ts';
@@ -43,6 +43,23 @@ test('bash goes past the values of options, and completes those that are known',
   expect(complete('add', 'Soap', '5', '--js')).toEqual(['--json']);
   expect(complete('import', 'pack')).toEqual(['package.json']);
   expect(complete('--ca', 'pack')).toEqual(['package.json']);
+});
+
+/** Two contexts that the typist knows. No server is there. */
+function knowContexts(): void {
+  const { folder } = clone();
+  const config = join(folder, 'home', 'typist', '.config', 'secure-inv');
+  mkdirSync(config, { recursive: true, mode: 0o700 });
+  const context = { host: '127.0.0.1', port: 1, ca: '' };
+  const contexts = { home: context, 'inv.example.com:7443': context };
+  writeFileSync(join(config, 'contexts.json'), JSON.stringify({ current: 'home', contexts }), { mode: 0o600 });
+}
+
+test('bash completes the names of contexts', () => {
+  knowContexts();
+  expect(complete('context', 'use', 'h')).toEqual(['home']);
+  expect(complete('context', 'remove', 'i')).toEqual(['inv.example.com:7443']);
+  expect(complete('context', 'list', 'h')).toEqual([]);
 });
 
 /** The script for a shell. */
@@ -98,6 +115,8 @@ test('zsh goes past the values of options, and completes those that are known', 
   expect(offered('add', 'Soap', '5', '--note', '')).toEqual([]);
   expect(offered('import', '')).toEqual(expect.arrayContaining(['files', 'status']));
   expect(offered('--ca', '')).toEqual(['files']);
+  knowContexts();
+  expect(offered('context', 'use', '')).toEqual(expect.arrayContaining(['home', 'inv.example.com\\']));
 });
 
 test('fish is offered the same commands, with their meaning', () => {
@@ -124,4 +143,6 @@ test('fish goes past the values of options, and completes those that are known',
   expect(offered('secure-inv add Soap 5 --js')).toEqual(['--json']);
   expect(offered('secure-inv import pack')).toEqual(['package.json']);
   expect(offered('secure-inv --ca pack')).toEqual(['package.json']);
+  knowContexts();
+  expect(offered('secure-inv context use ')).toEqual(['home', 'inv.example.com:7443']);
 });

@@ -10,6 +10,9 @@ const shells = [
   { name: 'fish', use: 'secure-inv completion fish | source', write: fishCompletion },
 ] as const;
 
+/** What prints the names of the contexts, in each of the shells: they are in a file of one's own, so no server is asked. */
+const contextNames = `secure-inv context list --json 2>/dev/null | grep -o '"name":"[^"]*"' | cut -d'"' -f4`;
+
 /** `completion`: a script for the shell, made of the same commands that the program has. */
 export function addCompletion(shell: Shell): void {
   for (const { name, use, write } of shells) {
@@ -23,8 +26,9 @@ export function addCompletion(shell: Shell): void {
 
 function bashCompletion(program: Words): string {
   const places = placesOf(program, '');
-  const cases = places.map(({ path, follow, takesFile }) => {
-    const words = `words='${follow.map(({ word }) => word).join(' ')}'`;
+  const cases = places.map(({ path, follow, takesFile, takesContext }) => {
+    const known = takesContext ? `" $(${contextNames})"` : '';
+    const words = `words='${follow.map(({ word }) => word).join(' ')}'${known}`;
     return `      '${path}') ${words}${takesFile ? ' files=yes' : ''} ;;`;
   });
   const values = choicesAt(places).map(({ at, choices }) => `      '${at}') words='${choices.join(' ')}' ;;`);
@@ -77,8 +81,10 @@ function zshCompletion(program: Words): string {
   const places = placesOf(program, '');
   const describe = (follow: readonly Follower[]) =>
     follow.map(({ word, meaning }) => quote(`${word.replaceAll(':', '\\:')}:${meaning}`)).join(' ');
-  const cases = places.map(({ path, follow, takesFile }) => {
-    return `      (${quote(path)}) offers=(${describe(follow)})${takesFile ? ' files=yes' : ''} ;;`;
+  const cases = places.map(({ path, follow, takesFile, takesContext }) => {
+    // A colon would begin the meaning.
+    const known = takesContext ? ` \${\${(f)"$(${contextNames})"}//:/\\\\:}` : '';
+    return `      (${quote(path)}) offers=(${describe(follow)}${known})${takesFile ? ' files=yes' : ''} ;;`;
   });
   const values = choicesAt(places).map(({ at, choices }) => `      (${quote(at)}) offers=(${choices.join(' ')}) ;;`);
   const { all, file } = valueOptions(places);
@@ -142,6 +148,12 @@ function fishCompletion(program: Words): string {
       return `complete -c secure-inv${where} ${what}${valueForFish(takes)} -d ${quoteForFish(meaning)}`;
     }),
   );
+  const contexts = places
+    .filter(({ takesContext }) => takesContext)
+    .map(({ path }) => {
+      const where = quoteForFish(`__secure_inv_at "${path}"`);
+      return `complete -c secure-inv -n ${where} -f -a ${quoteForFish(`(${contextNames})`)} -d context`;
+    });
   return `# fish completion of secure-inv. Use it: secure-inv completion fish | source
 function __secure_inv_at
     set -l at
@@ -162,7 +174,7 @@ function __secure_inv_at
     end
     test "$at" = "$argv[1]"
 end
-${lines.join('\n')}
+${[...lines, ...contexts].join('\n')}
 `;
 }
 
@@ -187,6 +199,8 @@ interface Place {
   readonly follow: readonly Follower[];
   /** A file may follow, too. */
   readonly takesFile: boolean;
+  /** Or the name of a context. */
+  readonly takesContext: boolean;
 }
 
 /** Each command's words, and what may follow them. */
@@ -198,8 +212,9 @@ function placesOf(program: Words, path: string): Place[] {
     { word: '--help', meaning: 'show what it does', takes: 'nothing' as const },
   ];
   const takesFile = program.registeredArguments[0]?.name() === 'file';
+  const takesContext = program.parent?.name() === 'context' && program.registeredArguments[0]?.name() === 'name';
   const below = program.commands.flatMap((one) => placesOf(one, `${path} ${one.name()}`.trim()));
-  return [{ path, follow, takesFile }, ...below];
+  return [{ path, follow, takesFile, takesContext }, ...below];
 }
 
 function optionsOf(program: Words, choices: (flag: string) => readonly string[] | undefined = () => undefined) {
