@@ -176,16 +176,6 @@ export function scopeContract(get: () => Fixture): void {
     });
   });
 
-  test('whoever gives no location and has not main is told which to give', async () => {
-    const { store } = get();
-    const scope = [(await store.addLocation(note, 'Shop window')).id, (await store.addLocation(note, 'cellar')).id];
-    const hintOf = async (location: string, places = scope) =>
-      (await refusalOf(store.apply(intentOf('add', [['Soap', 1, location]], { scope: places }), 2))).details.hint;
-    expect(await hintOf('main')).toBe("Known locations: Shop window, cellar. Say where, such as: --at 'Shop window'");
-    expect(await hintOf('main', scope.slice(0, 1))).toBe("Known locations: Shop window. Say where: --at 'Shop window'");
-    expect(await hintOf('attic')).toBe('Known locations: Shop window, cellar.');
-  });
-
   test('who there is elsewhere is not told: an unknown user is one who did nothing here', async () => {
     const { store } = get();
     await store.apply(intentOf('add', [['Soap', 1]]), 1);

@@ -11,32 +11,21 @@ const hintedMax = 5;
 
 /**
  * The location that a name means. Failures: `not-found`: a typo never makes a place, outside the scope is none, and an
- * archived one is only for who asks for what was. Where `main` may be meant because none was given, the refusal says how to.
+ * archived one is only for who asks for what was.
  */
-export function findLocation(
-  database: Database,
-  name: string,
-  scope: Scope,
-  how?: 'also archived' | 'may be left out',
-): Location {
+export function findLocation(database: Database, name: string, scope: Scope, archived?: 'also archived'): Location {
   const location = findByKey(database, name);
   const isThere = location !== undefined && isWithin(scope, location.id);
-  if (isThere && (!location.isArchived || how === 'also archived')) return { id: location.id, name: location.name };
+  if (isThere && (!location.isArchived || archived)) return { id: location.id, name: location.name };
   const known = listLocations(database, scope, hintedMax + 1);
   const names = known.slice(0, hintedMax).map((row) => row.name);
   const others =
     names.length === 0
       ? 'There is no location for you. Ask an administrator.'
-      : `Known locations: ${names.join(', ')}${known.length > hintedMax ? ', …' : ''}.${how === 'may be left out' ? sayWhere(name, names) : ''}`;
+      : `Known locations: ${names.join(', ')}${known.length > hintedMax ? ', …' : ''}.`;
   throw new Failure('not-found', `No location ${JSON.stringify(name)}.`, {
     hint: isThere ? `It is archived; adding it brings it back. ${others}` : others,
   });
-}
-
-/** Whoever is limited to other places and gives none has asked for main. */
-function sayWhere(asked: string, [first = '', ...others]: readonly string[]): string {
-  if (canonicalKey(asked) !== canonicalKey(defaultLocation)) return '';
-  return ` Say where${others.length === 0 ? '' : ', such as'}: --at ${shellWord(first)}`;
 }
 
 /** As `Store.locations`, at most `limit`. */

@@ -55,8 +55,7 @@ export class Stock {
     // Before the operation is looked up: what somebody did where they may not look any more is not told either.
     const undone = intent.kind === 'undo' ? findUndone(this.#database, intent.seq, intent.scope) : [];
     if (intent.scope !== null && intent.kind !== 'undo') {
-      const how = intent.kind === 'move' ? undefined : 'may be left out';
-      for (const name of locationsOf(intent)) this.#location(name, intent.scope, how);
+      for (const name of locationsOf(intent)) this.#location(name, intent.scope);
     }
     const id = parseOperationId(intent.operation);
     const bodyHash = hashBody(intent);
@@ -144,7 +143,7 @@ export class Stock {
     const made = new Map<string, StockedItem>();
     const strange = new Set<StockedItem>();
     for (const line of intent.lines) {
-      const location = this.#location(line.location, intent.scope, 'may be left out');
+      const location = this.#location(line.location, intent.scope);
       const key = canonicalKey(line.item);
       const known = this.#items.find(key) ?? made.get(key);
       const appeared = known === undefined || !isVisible(known, intent.scope);
@@ -177,7 +176,7 @@ export class Stock {
   }
 
   #planCount(plan: Plan, { line, ifSeq, scope }: CountIntent, now: number): void {
-    const location = this.#location(line.location, scope, 'may be left out');
+    const location = this.#location(line.location, scope);
     const item = this.#knownItem(line.item, scope);
     assertPrecision(line.quantity, item.precision, item.name);
     const last = this.#items.lastSeq(item, location.id);
@@ -210,10 +209,10 @@ export class Stock {
     throw unknownItem(this.#database, name, scope);
   }
 
-  #location(name: string, scope: Scope, how?: 'may be left out'): Location {
+  #location(name: string, scope: Scope): Location {
     const known = this.#locations.get(name);
     if (known && isWithin(scope, known.id)) return known;
-    const location = findLocation(this.#database, name, scope, how);
+    const location = findLocation(this.#database, name, scope);
     // Only under its own name: the spellings that find it are without number.
     this.#locations.set(location.name, location);
     return location;
