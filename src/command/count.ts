@@ -3,7 +3,7 @@ import { formatQuantity } from '../model/quantity.ts';
 import { defaultLocation } from '../model/stock.ts';
 import { define } from './command.ts';
 import { counted, item, location, movementResult, note, operation } from './field.ts';
-import { askedBy, formatResult, renderBalance } from './operation.ts';
+import { askedBy, formatResult, orSayWhere, renderBalance } from './operation.ts';
 
 const ifSeqRule = 'ifSeq must be a whole number from 0';
 
@@ -39,12 +39,11 @@ export const count = define({
     render: (result) =>
       `Counted ${result.quantity} ${result.item}(s), ${renderDelta(result.delta)}. ${renderBalance(result)}`,
   },
-  async handle({ item, quantity, location = defaultLocation, ifSeq = null, ...params }, call) {
+  async handle({ item, quantity, location, ifSeq = null, ...params }, call) {
     const { operation } = params;
-    const [movement] = await call.store.apply(
-      { kind: 'count', operation, line: { item, quantity, location }, ifSeq, ...askedBy(params, call) },
-      call.now,
-    );
+    const line = { item, quantity, location: location ?? defaultLocation };
+    const intent = { kind: 'count' as const, operation, line, ifSeq, ...askedBy(params, call) };
+    const [movement] = await orSayWhere(location !== undefined, call, () => call.store.apply(intent, call.now));
     if (!movement) throw new Error('The store answered a count with no movement.');
     const delta = formatQuantity(movement.delta);
     return { quantity: formatQuantity(quantity), delta, ...formatResult(movement, operation) };

@@ -1,5 +1,7 @@
 import * as v from 'valibot';
+import { Failure } from '../model/failure.ts';
 import { formatQuantity } from '../model/quantity.ts';
+import { shellWord } from '../model/shell-word.ts';
 import { defaultLocation, type LinesIntent, type MovementResult } from '../model/stock.ts';
 import { checkResult } from './check.ts';
 import type { Call } from './command.ts';
@@ -45,25 +47,45 @@ export async function applyOperation(
 ): Promise<v.InferOutput<typeof operationResult>> {
   const { item, quantity, lines, operation } = params;
   const asked = lines ?? (item === undefined || quantity === undefined ? [] : [{ ...params, item, quantity }]);
-  const movements = await call.store.apply(
-    {
-      kind,
-      operation,
-      lines: asked.map((line) => ({
-        item: line.item,
-        quantity: line.quantity,
-        location: line.location ?? defaultLocation,
-      })),
-      allowNewCode,
-      ...askedBy(params, call),
-    },
-    call.now,
-  );
+  const intent = {
+    kind,
+    operation,
+    lines: asked.map((line) => ({
+      item: line.item,
+      quantity: line.quantity,
+      location: line.location ?? defaultLocation,
+    })),
+    allowNewCode,
+    ...askedBy(params, call),
+  };
+  const isGiven = asked.every((line) => line.location !== undefined);
+  const movements = await orSayWhere(isGiven, call, () => call.store.apply(intent, call.now));
   const results = movements.map((movement) => ({
     quantity: formatQuantity(Math.abs(movement.delta)),
     ...formatResult(movement, operation),
   }));
   return lines ? { lines: results, operation } : { ...results[0], operation };
+}
+
+/** Whoever is limited to other places than the default one and gives none is told, with the refusal, how to say where. */
+export async function orSayWhere<Result>(
+  isGiven: boolean,
+  { store, principal }: Call,
+  act: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await act();
+  } catch (error) {
+    const isOfPlace = error instanceof Failure && error.code === 'not-found' && principal.scope !== null;
+    if (isGiven || !isOfPlace) throw error;
+    const [first, ...others] = (await store.locations(principal.scope)).map(({ name }) => name);
+    if (first === undefined || [first, ...others].includes(defaultLocation)) throw error;
+    const say = `Say where${others.length === 0 ? '' : ', such as'}: --at ${shellWord(first)}`;
+    throw new Failure(error.code, error.message, {
+      ...error.details,
+      hint: `${error.details.hint ?? ''} ${say}`.trim(),
+    });
+  }
 }
 
 /** Who asks, and what they remark: a part of every intent. */

@@ -233,7 +233,10 @@ describe('undo', () => {
     const noMain = { code: 1005, message: 'No location "main".', data: { hint: 'Known locations: cellar.' } };
     await refuses(manager, 'move', { ...soap, from: 'cellar', to: 'main' }, noMain);
     await refuses(manager, 'move', { ...soap, from: 'main', to: 'cellar' }, noMain);
-    await refuses(manager, 'count', soap, noMain);
+    await refuses(manager, 'count', { ...soap, location: 'main' }, noMain);
+    const sayWhere = { ...noMain, data: { hint: 'Known locations: cellar. Say where: --at cellar' } };
+    await refuses(manager, 'count', soap, sayWhere);
+    await refuses(manager, 'take', soap, sayWhere);
     expect((await act(manager, 'undo', { seq: 4 }))?.result).toMatchObject({ lines: [{ balance: 4 }] });
   });
 });

@@ -217,7 +217,10 @@ describe('somebody limited to locations', () => {
     expect((await client.ask('location.list'))?.result).toEqual({ locations: [{ location: 'cellar' }] });
     expect((await client.ask('whoami'))?.result).toMatchObject({ locations: ['cellar'] });
     expect(await add()).toMatchObject({
-      error: { message: 'No location "main".', data: { code: 'not-found', hint: 'Known locations: cellar.' } },
+      error: {
+        message: 'No location "main".',
+        data: { code: 'not-found', hint: 'Known locations: cellar. Say where: --at cellar' },
+      },
     });
     expect((await limit({ everywhere: true }))?.result).not.toHaveProperty('locations');
     expect(await add()).toMatchObject({ result: { balance: 202 } });
