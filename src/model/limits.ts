@@ -122,7 +122,7 @@ export const userWorkMax = 2048;
 /** Whoever asked so long ago at most is somebody who asks as well. */
 export const userWorkSharedMilliseconds = 1000;
 /**
- * While others ask as well, a delivery or a page of an import is followed by a rest of so many times as long as it took: they
+ * While others ask as well, a delivery, an undo or a page of an import is followed by a rest of so many times as long as it took: they
  * meet one of a user's in a sixteenth of the time. A thousand lines take 20 to 50 ms, so a file of 100,000 rows half a minute.
  */
 export const longWorkRests = 15;

@@ -18,7 +18,7 @@ import {
 import { may } from '../model/user.ts';
 import { lineTooLong } from '../wire/frame.ts';
 import { formatReply, parseRequest, type Reply, type Request } from '../wire/message.ts';
-import { type Caller, dispatch, isLong, type Services, weightOf } from './dispatch.ts';
+import { type Caller, dispatch, isLong, type Services, shareOf, weightOf } from './dispatch.ts';
 import type { Turn } from './fair-share.ts';
 import { Incoming } from './incoming.ts';
 import { Outgoing } from './outgoing.ts';
@@ -286,7 +286,7 @@ export class Connection {
         this.#answer(request, weight, done);
         this.#pump();
       };
-      return { weight, isLong: isLong(request), start };
+      return { weight: shareOf(request, weight), isLong: isLong(request), start };
     } catch (error) {
       return this.#refuseLine(error);
     }

@@ -6,6 +6,7 @@ import { checkParams } from '../command/check.ts';
 import type { Call, Command, ServerFacts } from '../command/command.ts';
 import { importPage } from '../command/import/page.ts';
 import { commands, findCommand } from '../command/index.ts';
+import { undo } from '../command/undo.ts';
 import { closest } from '../model/closest.ts';
 import { Failure } from '../model/failure.ts';
 import { bytesPerRequest, pageRowsDefault, pageRowsMax, requestsInFlightMax, rowsPerRequest } from '../model/limits.ts';
@@ -93,9 +94,21 @@ export function weightOf({ method, params }: Request, lineBytes: number): number
   return Math.max(1, Math.ceil(rows / rowsPerRequest), Math.ceil(lineBytes / bytesPerRequest));
 }
 
-/** Whether a request has many changes, of which the store makes one transaction: nobody is served in the middle of it. */
+/**
+ * How much of its user's share this one takes, which goes by the store's time: a line of a change takes as long as a change of its
+ * own, however few bytes it has.
+ */
+export function shareOf({ params: { lines } }: Request, weight: number): number {
+  return Array.isArray(lines) ? Math.max(weight, lines.length) : weight;
+}
+
+/**
+ * Whether a request has many changes, of which the store makes one transaction: nobody is served in the middle of it. An
+ * undo has as many as what it undoes, which only the store knows.
+ */
 export function isLong({ method, params: { lines } }: Request): boolean {
-  return method === importPage.name || (Array.isArray(lines) && lines.length > rowsPerRequest);
+  if (method === importPage.name || method === undo.name) return true;
+  return Array.isArray(lines) && lines.length > rowsPerRequest;
 }
 
 function rowsOf(method: string, { items, limit, lines }: Request['params']): number {

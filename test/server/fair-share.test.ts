@@ -5,11 +5,12 @@ import {
   longWorkRestMillisecondsMax,
   longWorkRests,
   requestsInFlightMax,
+  rowsPerRequest,
   sharedWorkMax,
   userWorkMax,
   userWorkSharedMilliseconds,
 } from '../../src/model/limits.ts';
-import { isLong, weightOf } from '../../src/server/dispatch.ts';
+import { isLong, shareOf, weightOf } from '../../src/server/dispatch.ts';
 import { FairShare } from '../../src/server/fair-share.ts';
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, enrollUser, line, openAs, WireClient } from '../support/wire-client.ts';
@@ -149,7 +150,15 @@ test('a request is long when it has many changes', () => {
   const ofLines = (count: number) => isLong({ id: 1, method: 'add', params: { lines: Array(count).fill({}) } });
   expect([ofLines(16), ofLines(17), ofLines(1000)]).toEqual([false, true, true]);
   expect(isLong({ id: 1, method: 'import.page', params: {} })).toBe(true);
+  expect(isLong({ id: 1, method: 'undo', params: { seq: 1 } })).toBe(true); // Perhaps of a thousand lines.
   expect(isLong({ id: 1, method: 'view', params: { limit: 1000 } })).toBe(false);
+});
+
+test('of its share a delivery takes as much as its lines would by themselves', () => {
+  const ofLines = (count: number) =>
+    shareOf({ id: 1, method: 'add', params: { lines: Array(count).fill({}) } }, Math.ceil(count / rowsPerRequest));
+  expect([ofLines(1), ofLines(16), ofLines(1000)]).toEqual([1, 16, 1000]);
+  expect(shareOf({ id: 1, method: 'view', params: {} }, 7)).toBe(7);
 });
 
 test.each([
@@ -187,6 +196,23 @@ test('one user who floods from 8 connections is not served before whoever asks f
   const added = await clerk.ask('add', { item: 'Soap', quantity: 1, operation: randomUUID() });
   expect(added).toMatchObject({ result: { balance: 2 } });
   expect(added?.result?.['seq']).toBeLessThan((8 * requestsInFlightMax) / 2);
+});
+
+test('whoever cuts a delivery in short pieces has no more of the store', async () => {
+  const server = await startServer();
+  const administrator = await WireClient.open(server);
+  const grant = await enrollAdministrator(server, administrator);
+  const { client: clerk } = await enrollUser(server, administrator, 'clerk', 'clerk');
+  const crowd = await Promise.all(
+    Array.from({ length: 2 * sharedWorkMax }, () => openAs(server, grant['accessToken'])),
+  );
+  await clerk.ask('add', { item: 'Soap', quantity: 1, operation: randomUUID() });
+  const lines = Array.from({ length: rowsPerRequest }, (_, at) => ({ item: `Flood ${at}`, quantity: 1 }));
+  for (const one of crowd) one.write(line(1, 'add', { lines, operation: randomUUID() }));
+  await Promise.race(crowd.map((one) => one.reply()));
+  const added = await clerk.ask('add', { item: 'Soap', quantity: 1, operation: randomUUID() });
+  expect(added).toMatchObject({ result: { balance: 2 } });
+  expect(added?.result?.['seq']).toBeLessThan(sharedWorkMax * rowsPerRequest);
 });
 
 test('what somebody has asked for and not got when they leave is not done any more', async () => {
