@@ -4,12 +4,22 @@ import type { PresentedCertificate } from '../auth/certificate.ts';
 import type { Identity } from '../auth/identity.ts';
 import { checkParams } from '../command/check.ts';
 import type { Call, Command, ServerFacts } from '../command/command.ts';
+import { history } from '../command/history.ts';
 import { importPage } from '../command/import/page.ts';
 import { commands, findCommand } from '../command/index.ts';
 import { undo } from '../command/undo.ts';
+import { view } from '../command/view.ts';
 import { closest } from '../model/closest.ts';
 import { Failure } from '../model/failure.ts';
-import { bytesPerRequest, pageRowsDefault, pageRowsMax, requestsInFlightMax, rowsPerRequest } from '../model/limits.ts';
+import {
+  bytesPerRequest,
+  pageRowsDefault,
+  pageRowsMax,
+  requestsInFlightMax,
+  rowsPerRequest,
+  sharedWorkMax,
+  userWorkMax,
+} from '../model/limits.ts';
 import { assertMay } from '../model/user.ts';
 import type { Metrics } from '../ops/metrics.ts';
 import type { Store } from '../store/store.ts';
@@ -96,10 +106,24 @@ export function weightOf({ method, params }: Request, lineBytes: number): number
 
 /**
  * How much of its user's share this one takes, which goes by the store's time: a line of a change takes as long as a change of its
- * own, however few bytes it has.
+ * own, and a page of a single row may be found by a look at thousands.
  */
-export function shareOf({ params: { lines } }: Request, weight: number): number {
-  return Array.isArray(lines) ? Math.max(weight, lines.length) : weight;
+export function shareOf({ method, params }: Request, weight: number): number {
+  if (Array.isArray(params['lines'])) return Math.max(weight, params['lines'].length);
+  if (method === view.name && isLookedFor(params)) return userWorkMax;
+  if (method === history.name && isFiltered(params)) return Math.max(weight, sharedWorkMax / 2);
+  return weight;
+}
+
+/** Whether a page of stock may be in the order of no index. */
+function isLookedFor({ items, search, category, low, archived, sort = 'name' }: Request['params']): boolean {
+  if (Array.isArray(items)) return false;
+  const isByName = sort === 'name' || sort === '-name';
+  return !isByName || search !== undefined || category !== undefined || low === true || archived === true;
+}
+
+function isFiltered({ item, user, location, kind }: Request['params']): boolean {
+  return [item, user, location, kind].some((filter) => filter !== undefined);
 }
 
 /**

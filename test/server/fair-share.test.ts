@@ -158,8 +158,26 @@ test('of its share a delivery takes as much as its lines would by themselves', (
   const ofLines = (count: number) =>
     shareOf({ id: 1, method: 'add', params: { lines: Array(count).fill({}) } }, Math.ceil(count / rowsPerRequest));
   expect([ofLines(1), ofLines(16), ofLines(1000)]).toEqual([1, 16, 1000]);
-  expect(shareOf({ id: 1, method: 'view', params: {} }, 7)).toBe(7);
 });
+
+test.each([
+  ['view', {}, 1],
+  ['view', { sort: '-name', location: 'main', low: false }, 1],
+  ['view', { items: ['Soap'], sort: 'sku' }, 1],
+  ['view', { sort: 'sku' }, userWorkMax],
+  ['view', { search: 'b' }, userWorkMax],
+  ['view', { category: 'Food' }, userWorkMax],
+  ['view', { low: true }, userWorkMax],
+  ['view', { archived: true }, userWorkMax],
+  ['history', {}, 1],
+  ['history', { kind: 'count' }, sharedWorkMax / 2],
+  ['history', { user: 'clerk' }, sharedWorkMax / 2],
+])(
+  'of its share %s with %j takes as much as it may look at, however few rows it is to have',
+  (method, params, share) => {
+    expect(shareOf({ id: 1, method, params: { ...params, limit: 1 } }, 1)).toBe(share);
+  },
+);
 
 test.each([
   ['view', { limit: 1000 }, 63],
