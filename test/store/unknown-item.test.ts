@@ -16,7 +16,12 @@ async function fill(): Promise<Explained> {
   const many = (start: string, count: number, location = 'main'): readonly Line[] =>
     Array.from({ length: count }, (_, at) => [`${start}${at}`, 1, location]);
   // Ideographs beyond the first plane: UTF-16 and UTF-8 order them differently.
-  const near = [...many('Mint ', 60), ...many('Mint c', 3, 'cellar'), ...many('\u{20000}', 2, 'attic')];
+  const near = [
+    ['Tango', 1, 'main'] as const,
+    ...many('Mint ', 60),
+    ...many('Mint c', 3, 'cellar'),
+    ...many('\u{20000}', 2, 'attic'),
+  ];
   await store.apply(intentOf('add', [...near, ...many('Old ', 60, 'attic')]), 1);
   for (let at = 0; at < 60; at++) {
     await store.apply(intentOf('take', [[`Old ${at}`, 1, 'attic']]), 1);
@@ -49,6 +54,11 @@ test('"did you mean" looks only into an index, at each place of whoever asks, wh
   expect(hint('Nint c2', [2])).toMatch(/^Did you mean Mint c2\?/);
   expect(hint('Nint c2', [3])).toBe('See what there is: secure-inv view');
   expect(hint('Юинт 7', null)).toBe('See what there is: secure-inv view');
+  // Also where it stands more than 50 names away; at a hundred places that would be 6,400 looks, in which nobody else is served.
+  const many = Array.from({ length: 100 }, (_, at) => at + 1);
+  for (const scope of [null, [1]]) expect(hint('Bango', scope)).toMatch(/^Did you mean Tango\?/);
+  expect(hint('Bango', many)).toBe('See what there is: secure-inv view');
+  expect(hint('iMnt 7', many)).toMatch(/^Did you mean Mint 7\?/);
   const reads = database.plan.filter((step) => /balance|item/.test(step));
   expect(new Set(reads)).toEqual(
     new Set([

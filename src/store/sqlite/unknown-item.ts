@@ -8,6 +8,8 @@ import type { Database } from './database.ts';
 const slipNeighboursMax = 5;
 /** Of a shorter word all that is as short would be meant. */
 const wordMin = 3;
+/** At more places each letter would take a look at each, and all of them 30 ms for whoever is limited to a hundred. */
+const slipPlacesMax = 10;
 /** The letters of which the first may be another by a slip: of one's own keyboard. */
 const alphabets = ['abcdefghijklmnopqrstuvwxyz', 'αβγδεζηθικλμνξοπρστυφχψω', 'абвгдежзийклмнопрстуфхцчшщъыьэюя'];
 
@@ -41,7 +43,7 @@ function neighbours(database: Database, key: string, scope: Scope): readonly str
 function withAnotherLetter(database: Database, key: string, scope: Scope): readonly string[] {
   const [first = '', ...rest] = key;
   const letters = alphabets.find((alphabet) => alphabet.includes(first)) ?? '';
-  if (first === '' || rest.length < wordMin) return [];
+  if (first === '' || rest.length < wordMin || (scope?.length ?? 0) > slipPlacesMax) return [];
   return [...letters].flatMap((letter) => around(database, `${letter}${rest.join('')}`, 1, scope));
 }
 
