@@ -33,6 +33,8 @@ interface Work {
   /** The first alone may have been read already: what waits is bytes, which are a twentieth of what they say. */
   first: Waiting | undefined;
   last: Waiting | undefined;
+  /** What was read and found long during the rest after something long; it is read again when it is begun. */
+  readonly longs: Waiting[];
   /** Reading took long: others have as long now. */
   isResting: boolean;
   /** Something long was done: others have many times as long before the next one. */
@@ -47,8 +49,8 @@ interface Asker {
 
 /**
  * Lets nobody keep others waiting by asking for a lot: while somebody else asks as well, so much of each user's requests
- * is being worked on at a time, over however many connections; the rest waits here unread, in the order in which it came.
- * Who is alone may use everything.
+ * is being worked on at a time, over however many connections; the rest waits here unread, in the order in which it came. Only
+ * what is long and has to rest lets the short ones behind it go first: they are of other connections. Who is alone may use everything.
  */
 export class FairShare {
   readonly #now: () => number;
@@ -68,7 +70,15 @@ export class FairShare {
     this.#note(userId);
     let work = this.#works.get(userId);
     if (!work) {
-      work = { begun: 0, done: 0, first: undefined, last: undefined, isResting: false, isRestingLong: false };
+      work = {
+        begun: 0,
+        done: 0,
+        first: undefined,
+        last: undefined,
+        longs: [],
+        isResting: false,
+        isRestingLong: false,
+      };
       this.#works.set(userId, work);
     }
     const waiting: Waiting = { read, turn: undefined, next: undefined };
@@ -106,15 +116,30 @@ export class FairShare {
   /** Begins what there is room for. What is begun may ask for more in the same breath. */
   #proceed(userId: number, work: Work): void {
     const max = this.#isShared(userId) ? sharedWorkMax : userWorkMax;
-    while (work.first) {
+    while (work.longs.length === 0 || work.isRestingLong) {
       const { first } = work;
+      if (!first) break;
       if (!first.turn && work.isResting) return;
       first.turn ??= this.#read(userId, work, first);
-      if (first.turn && !fits(work, first.turn, max)) return;
+      if (first.turn?.isLong && work.isRestingLong) {
+        first.turn = undefined;
+        work.longs.push(first);
+      } else if (first.turn && !fits(work, first.turn, max)) return;
       work.first = first.next;
+      first.next = undefined; // What rests would keep in memory all that has gone before it.
       if (first.turn) this.#begin(userId, work, first.turn);
     }
-    if (work.begun === 0 && !work.isResting && !work.isRestingLong) this.#works.delete(userId);
+    if (!work.isRestingLong && work.longs.length > 0) this.#proceedLong(userId, work);
+    else if (work.begun === 0 && !work.isResting && !work.isRestingLong) this.#works.delete(userId);
+  }
+
+  /** What has rested goes before everything that is short, which would keep it waiting for ever. */
+  #proceedLong(userId: number, work: Work): void {
+    if (work.begun > 0 || work.isResting) return;
+    const next = work.longs.shift();
+    const turn = next && this.#read(userId, work, next);
+    if (turn) this.#begin(userId, work, turn);
+    this.#proceed(userId, work);
   }
 
   /** What waits for its end is begun in the next turn of the event loop: others are read before. */
@@ -156,7 +181,6 @@ export class FairShare {
 }
 
 /** What is long, or larger than any share, is worked on alone. */
-function fits({ begun, isRestingLong }: Work, { weight, isLong }: Turn, max: number): boolean {
-  if (isLong && isRestingLong) return false;
+function fits({ begun }: Work, { weight, isLong }: Turn, max: number): boolean {
   return begun === 0 || (!isLong && begun + weight <= max);
 }

@@ -141,9 +141,27 @@ test('what is long is worked on alone, and while others ask its user rests many 
   ask(flooder, 'long 5', true);
   await endAfter(userWorkSharedMilliseconds - 1);
   expect(begun.splice(0)).toEqual(['of somebody else']);
-  ask(flooder, 'short', false); // In its order.
-  vi.advanceTimersByTime(longWorkRestMillisecondsMax); // When everything is slow, nobody waits so many times as long.
-  expect(begun).toEqual(['long 5', 'short']);
+  ask(flooder, 'short', false); // From another terminal: somebody else's rest is no reason to wait.
+  ask(flooder, 'long 6', true);
+  ask(flooder, 'short 2', false);
+  expect(begun.splice(0)).toEqual(['short', 'short 2']);
+  vi.advanceTimersByTime(longWorkRestMillisecondsMax - 1);
+  const ends: (() => void)[] = [];
+  shares.ask(flooder, () => ({ weight: 1, isLong: false, start: (done) => void ends.push(done) }));
+  expect(begun).toEqual([]);
+  vi.advanceTimersByTime(1); // When everything is slow, nobody waits so many times as long.
+  ask(flooder, 'short 3', false); // Its turn is after that of what has rested.
+  expect(begun).toEqual([]);
+  for (const end of ends) end();
+  await turnOfLoop();
+  await turnOfLoop();
+  expect(begun.splice(0)).toEqual(['long 5']);
+  ask(other, 'of somebody else', false);
+  await endAfter(20);
+  await turnOfLoop();
+  expect(begun.splice(0)).toEqual(['of somebody else', 'short 3']);
+  vi.advanceTimersByTime(longWorkRests * 20);
+  expect(begun).toEqual(['long 6']);
 });
 
 test('a request is long when it has many changes', () => {
