@@ -68,8 +68,8 @@ export function archiveLocation(database: Database, name: string, now: number): 
   const location = findLocation(database, name, null);
   assertNotDefault(location, 'archived');
   const there = database.all<{ name: string; quantity: number }>(
-    `SELECT item.name, quantity FROM balance JOIN item ON item.id = item_id WHERE location_id = ? AND quantity > 0
-     ORDER BY item.key LIMIT ?`,
+    `SELECT item.name, quantity FROM balance CROSS JOIN item ON item.id = item_id WHERE location_id = ? AND quantity > 0
+     ORDER BY balance.key LIMIT ?`,
     location.id,
     hintedMax + 1,
   );
