@@ -5,6 +5,7 @@ import { Database } from '../../src/store/sqlite/database.ts';
 import { migrate } from '../../src/store/sqlite/migrations.ts';
 import { walkByColumn } from '../../src/store/sqlite/stock-column.ts';
 import { cursorAfter, lookUp, orderOf, turnTo } from '../../src/store/sqlite/stock-question.ts';
+import { viewStock } from '../../src/store/sqlite/stock-view.ts';
 import { Explained } from './explained.ts';
 import { randomFrom } from './model-contract.ts';
 
@@ -184,4 +185,26 @@ test('a page by any column begins at its place in an index, sorts nothing, and l
   const known = [...world.values()];
   const looked = known.filter(({ sku }) => sku !== null).length + known.filter(({ there }) => there !== null).length;
   expect(more).toBe(Math.floor(looked / 4));
+});
+
+test('what is low in a category, where both are many, is looked for among so many at a time', () => {
+  const database = new Database(':memory:');
+  onTestFinished(() => database.close());
+  migrate(database, 0);
+  // Every second one is low, and of the others' category only the last one.
+  database.script(`
+    WITH RECURSIVE one (id) AS (VALUES (100001) UNION ALL SELECT id + 1 FROM one WHERE id < 124000)
+    INSERT INTO item (id, name, key, low_at, category, category_key)
+    SELECT id, id, id, iif(id % 2 OR id = 124000, 0, NULL), iif(id % 2, 'Food', 'Tools'), iif(id % 2, 'food', 'tools') FROM one
+  `);
+  for (const sort of ['name', '-name', 'quantity'] as const) {
+    const shown: string[][] = [];
+    for (let cursor: string | undefined, more = true; more; more = cursor !== undefined) {
+      const page = viewStock(database, { scope: null, sort, limit: 5, category: 'Tools', low: true, cursor });
+      expect(page.isUnsorted).toBe(sort === 'quantity');
+      shown.push(page.items.map(({ item }) => item));
+      cursor = page.cursor;
+    }
+    expect(shown, sort).toEqual(sort === '-name' ? [['124000'], []] : [[], ['124000']]);
+  }
 });

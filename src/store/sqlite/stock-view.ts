@@ -19,7 +19,7 @@ import {
   turnTo,
 } from './stock-question.ts';
 import { findSearched, selectBroadly } from './stock-search.ts';
-import { walkArchived, walkByName } from './stock-walk.ts';
+import { walkAll, walkByName } from './stock-walk.ts';
 
 interface BalanceRow {
   readonly item_id: number;
@@ -34,7 +34,7 @@ type Way =
   | { readonly by: 'few'; readonly few: Few; readonly isFound: boolean }
   | { readonly by: 'names at places'; readonly places: readonly number[] }
   | { readonly by: 'column' }
-  | { readonly by: 'archived names' }
+  | { readonly by: 'names' }
   | { readonly by: 'words' };
 
 /** As `Store.view`. */
@@ -66,8 +66,8 @@ function find(database: Database, question: StockQuestion, way: Way): Found {
       return walkByName(database, question, way.places);
     case 'column':
       return walkByColumn(database, question);
-    case 'archived names':
-      return walkArchived(database, question);
+    case 'names':
+      return walkAll(database, question);
     case 'words':
       return selectBroadly(database, question);
   }
@@ -97,7 +97,8 @@ function wayTo(database: Database, query: StockQuery, meant: Meant): Way {
   const few = search === undefined ? undefined : findFew(database, query, meant);
   if (few) return { by: 'few', few, isFound: false };
   if (search !== undefined) return { by: 'words' };
-  return { by: archived ? 'archived names' : 'index of all' };
+  // Of much that is low only the category would be an order, or the other way round: what is both may be the last.
+  return { by: archived || (category !== undefined && low) ? 'names' : 'index of all' };
 }
 
 /** All of a category are alike in it, and all that is archived is used up. */
@@ -110,7 +111,7 @@ function byNameIfSame(query: StockQuery): StockQuery {
 /** Whether a way has the order that is asked for. */
 function isSorted({ by }: Way, { sort }: StockQuery): boolean {
   const { column } = orderOf(sort);
-  if (by === 'names at places' || by === 'archived names') return column === 'name';
+  if (by === 'names at places' || by === 'names') return column === 'name';
   return by !== 'index of all' || column === 'name' || column === 'quantity';
 }
 

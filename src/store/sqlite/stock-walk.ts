@@ -104,22 +104,27 @@ function lastLooked(
   );
 }
 
-/** Archived items by name where there are many of them: no index has these, so that no more than so many items are looked at. */
-export function walkArchived(database: Database, { query, position, rowsMax }: StockQuestion): Found {
+/**
+ * Items by name, where so many are archived, or low and of a category, that no index has what is asked for: no more than so
+ * many are looked at.
+ */
+export function walkAll(database: Database, { query, position, rowsMax }: StockQuestion): Found {
   const { direction, beyond } = orderOf(query.sort);
-  const next = `SELECT * FROM item ${position ? `WHERE key ${beyond} ?1` : 'WHERE ?1 IS NULL'} ORDER BY key ${direction}`;
+  const category = query.category === undefined ? null : canonicalKey(query.category);
+  const isRight = category === null ? '?3 IS NULL' : 'category_key = ?3';
+  const from = position ? `key ${beyond} ?1` : '?1 IS NULL';
+  const next = `SELECT * FROM item WHERE ${isRight} AND ${from} ORDER BY key ${direction}`;
   const rows = database.all<ItemRow>(
     `SELECT ${itemColumns}, item.total AS quantity, NULL AS rank FROM (${next} LIMIT ?2) AS item
-     WHERE ${isAskedFor(query)} AND (?3 IS NULL OR item.category_key = ?3)
-       AND (NOT ?4 OR (item.low_at IS NOT NULL AND item.total <= item.low_at))
+     WHERE ${isAskedFor(query)} AND (NOT ?4 OR (item.low_at IS NOT NULL AND item.total <= item.low_at))
      ORDER BY item.key ${direction} LIMIT ?5`,
     keyOf(position),
     stockLookedMax,
-    query.category === undefined ? null : canonicalKey(query.category),
+    category,
     query.low ? 1 : 0,
     rowsMax,
   );
   if (rows.length === rowsMax) return { rows };
   const last = `SELECT id, name, key, NULL AS rank FROM (${next} LIMIT 1 OFFSET ?2)`;
-  return { rows, end: database.get<RowPosition>(last, keyOf(position), stockLookedMax - 1) };
+  return { rows, end: database.get<RowPosition>(last, keyOf(position), stockLookedMax - 1, category) };
 }
