@@ -119,6 +119,13 @@ export const sharedWorkMax = 32;
  * with 16 requests each would make larger commits smaller, and each add 8 % dearer (measured).
  */
 export const userWorkMax = 2048;
+/**
+ * What a page of `view` takes of that which may be found by a look at 10,000 items, some 20 ms: more than a share, and of one
+ * who is alone eight at a time, so that whoever asks next waits for a sixth of a second once.
+ */
+export const lookedForWork = userWorkMax / 8;
+/** And a page of `history` that is looked for among thousands of movements, some 4 ms. */
+export const filteredHistoryWork = sharedWorkMax / 2;
 /** Whoever asked so long ago at most is somebody who asks as well. */
 export const userWorkSharedMilliseconds = 1000;
 /**

@@ -13,12 +13,12 @@ import { closest } from '../model/closest.ts';
 import { Failure } from '../model/failure.ts';
 import {
   bytesPerRequest,
+  filteredHistoryWork,
+  lookedForWork,
   pageRowsDefault,
   pageRowsMax,
   requestsInFlightMax,
   rowsPerRequest,
-  sharedWorkMax,
-  userWorkMax,
 } from '../model/limits.ts';
 import { assertMay } from '../model/user.ts';
 import type { Metrics } from '../ops/metrics.ts';
@@ -110,8 +110,8 @@ export function weightOf({ method, params }: Request, lineBytes: number): number
  */
 export function shareOf({ method, params }: Request, weight: number): number {
   if (Array.isArray(params['lines'])) return Math.max(weight, params['lines'].length);
-  if (method === view.name && isLookedFor(params)) return userWorkMax;
-  if (method === history.name && isFiltered(params)) return Math.max(weight, sharedWorkMax / 2);
+  if (method === view.name && isLookedFor(params)) return lookedForWork;
+  if (method === history.name && isFiltered(params)) return Math.max(weight, filteredHistoryWork);
   return weight;
 }
 
