@@ -34,6 +34,16 @@ export const measures: readonly Measure[] = [
     secondsMin: 60,
   },
   {
+    // All else, such as what SQLite and OpenSSL hold. V8 and libc keep what was given back, and that goes up and down by 100 MiB.
+    what: 'Resident memory',
+    unit: ' MiB',
+    value: ({ resident }) => resident,
+    perHourMax: 200,
+    riseMin: 40,
+    warmSeconds: 120,
+    secondsMin: 600,
+  },
+  {
     // With what is not collected yet, of which there may be 30 MiB.
     what: 'Heap of the threads',
     unit: ' MiB',
@@ -44,7 +54,7 @@ export const measures: readonly Measure[] = [
     secondsMin: 600,
   },
   {
-    // Such as what SQLite and OpenSSL hold. As the store grows, SQLite keeps up to 64 MiB of it; libc keeps what was given back.
+    // Tells, when resident memory rises, whether it is V8's young generation. SQLite keeps up to 64 MiB of a growing store.
     what: 'Memory beside the heaps',
     unit: ' MiB',
     value: ({ beside }) => beside,
@@ -54,11 +64,22 @@ export const measures: readonly Measure[] = [
     secondsMin: 600,
   },
   {
-    // A socket whose peer is gone is one of them.
+    // Half-open peers come and go; what rises is not theirs, because their number stays.
     what: 'Descriptors beside connections',
     unit: '',
     value: ({ descriptors, connections }) =>
       descriptors === undefined || connections === undefined ? undefined : descriptors - connections,
+    perHourMax: 12,
+    riseMin: 3,
+    warmSeconds: 10,
+    secondsMin: 60,
+  },
+  {
+    // Tells whether those are peers that did not shake hands, of which a busy machine has now more and now fewer.
+    what: 'Descriptors without a peer',
+    unit: '',
+    value: ({ descriptors, peers }) =>
+      descriptors === undefined || peers === undefined ? undefined : descriptors - peers,
     perHourMax: 12,
     riseMin: 3,
     warmSeconds: 10,

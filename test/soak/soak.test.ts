@@ -18,7 +18,7 @@ test('through a kill, a reload, new keys and a new certificate nothing acknowled
   expect(drawSoak(soaked)).toMatch(/^<svg .*polyline.*<\/svg>\n$/s);
 }, 60_000);
 
-/** What a healthy run of half an hour looks like: SQLite's cache fills, libc keeps and gives back, peers come and go. */
+/** What a healthy run of half an hour looks like: V8 keeps and gives back a hundred MiB, SQLite's cache fills, peers come and go. */
 const healthy = (at: number): Sample => ({
   at: at * 15,
   changes: 500,
@@ -30,6 +30,7 @@ const healthy = (at: number): Sample => ({
   beside: 100 + 64 * Math.min(1, at / 60) + 10 * Math.sin(at / 7) + (at % 13),
   descriptors: 90 + (at % 11),
   connections: 60 + ((at * 7) % 11),
+  peers: 70 + ((at * 5) % 11),
 });
 
 function judged(count: number, more: (at: number) => Partial<Sample> = () => ({})) {
@@ -39,13 +40,22 @@ function judged(count: number, more: (at: number) => Partial<Sample> = () => ({}
 test('what goes up and down, or fills up once and stays, is no growth', () => {
   expect(judged(120)).toEqual({ problems: [], unjudged: [] });
   const filling = (at: number) => 64 * Math.min(1, at / 20);
-  expect(judged(120, (at) => ({ beside: 150 + filling(at), heap: 20 + filling(at) / 4 })).problems).toEqual([]);
+  const filled = (at: number) => ({
+    resident: 150 + filling(at),
+    beside: 90 + filling(at),
+    heap: 20 + filling(at) / 4,
+  });
+  expect(judged(120, filled).problems).toEqual([]);
 });
 
 test('600 bytes for each change are told, of each heap as of all other memory', () => {
   const lost = (at: number) => (at * 15 * 170 * 600) / 1024 / 1024;
   expect(judged(120, (at) => ({ heap: 40 + lost(at) })).problems).toEqual([
     expect.stringMatching(/^Live heap rose by 1\d\d MiB in 1\d\d\d s: 350 an hour \(at most 30\)\.$/),
+  ]);
+  const resident = (at: number) => (healthy(at).resident ?? 0) + lost(at);
+  expect(judged(120, (at) => ({ resident: resident(at) })).problems).toEqual([
+    expect.stringContaining('Resident memory rose by'),
   ]);
   const threads = (at: number) => (healthy(at).threads ?? 0) + lost(at);
   expect(judged(120, (at) => ({ threads: threads(at) })).problems).toEqual([
@@ -58,8 +68,14 @@ test('600 bytes for each change are told, of each heap as of all other memory', 
 });
 
 test('a descriptor a minute is told, also behind connections that come and go', () => {
-  const leaking = (at: number) => ({ descriptors: (healthy(at).connections ?? 0) + 40 + Math.floor(at / 4) });
-  expect(judged(120, leaking).problems).toEqual([expect.stringContaining('Descriptors beside connections rose by 30')]);
+  const leaking = (at: number) => (healthy(at).connections ?? 0) + 40 + Math.floor(at / 4);
+  // Of peers that the server should have sent away, and of none.
+  const kept = judged(120, (at) => ({ descriptors: leaking(at), peers: leaking(at) - 30 }));
+  expect(kept.problems).toEqual([expect.stringContaining('Descriptors beside connections rose by 30')]);
+  expect(judged(120, (at) => ({ descriptors: leaking(at) })).problems).toEqual([
+    expect.stringContaining('Descriptors beside connections rose by 30'),
+    expect.stringContaining('Descriptors without a peer rose by 30'),
+  ]);
 });
 
 test('what could not be measured, or not for long enough, is said', () => {
@@ -68,12 +84,15 @@ test('what could not be measured, or not for long enough, is said', () => {
   expect(unmeasured.problems).toEqual([]);
   expect(unmeasured.unjudged).toEqual([
     'Live heap could not be measured here.',
+    'Resident memory could not be measured here.',
     'Heap of the threads could not be measured here.',
     'Memory beside the heaps could not be measured here.',
     'Descriptors beside connections could not be measured here.',
+    'Descriptors without a peer could not be measured here.',
   ]);
   expect(judged(10).unjudged).toHaveLength(measures.length);
   expect(judged(30).unjudged).toEqual([
+    expect.stringMatching(/^Resident memory: \d+ samples in \d+ s are too few/),
     expect.stringMatching(/^Heap of the threads: \d+ samples in \d+ s are too few/),
     expect.stringMatching(/^Memory beside the heaps: \d+ samples in \d+ s are too few/),
   ]);

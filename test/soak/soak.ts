@@ -148,7 +148,7 @@ export async function soak(
         changes: taken.length,
         median: quantile(taken, 0.5),
         p99: quantile(taken, 0.99),
-        ...measure(server),
+        ...(await measure(server, auditor)),
       };
       samples.push(sample);
       onSample(sample);
