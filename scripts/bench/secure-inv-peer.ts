@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ClientConnection } from '../../src/client/connect.ts';
 import { ContextStore } from '../../src/client/context.ts';
+import { serverOptions } from '../programs.ts';
 import type { Peer } from './peer.ts';
 import { type Workspace, waitForOutput } from './workspace.ts';
 
@@ -33,7 +34,9 @@ export function spawnServer(workspace: Workspace, certs: string, name: string): 
     ...['--listen-port', '0', '--store', `sqlite:${join(workspace.folder, name, storeFile)}`],
     ...['--certs-folder', certs, '--auth-token-access-minutes', '60', '--log-level', 'warn'],
   ];
-  return workspace.spawn(process.execPath, [programs.server, ...settings], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return workspace.spawn(process.execPath, [...serverOptions, programs.server, ...settings], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 }
 
 /** As `spawnServer`; enrolls the first administrator. */

@@ -273,8 +273,8 @@ export const diskReserveBytes = 16 * 1024 * 1024;
 export const diskLookMilliseconds = 1000;
 /** The pass over the ledger works this long at once, which no commit notices, … */
 export const ledgerPassWorkMilliseconds = 2;
-/** … and rests for so many times as long: a hundredth of a processor. */
-export const ledgerPassRestTimes = 99;
+/** … and rests for so many times as long: a twentieth of a processor, so that a million movements take minutes. */
+export const ledgerPassRestTimes = 19;
 /** Bits do not flip by the minute; a day's backups hold nothing that was not looked at. */
 export const ledgerPassPauseHours = 1;
 /** A client certificate lives 30 days: this is time to ask for the next one, and not so much that nobody looks any more. */

@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { serverOptions } from '../../scripts/programs.ts';
 import { type EnrolmentLink, parseEnrolmentLink } from '../../src/model/enrolment-link.ts';
 import { atEnd } from '../support/at-end.ts';
 import { compiledPrograms } from '../support/programs.ts';
@@ -58,7 +59,7 @@ export async function startProcess(
   const config = join(folder, 'server.jsonc'); // Not the one that an operator of this clone edits.
   await writeFile(config, '{}');
   const words = ['--config', config, ...Object.entries(flags).flatMap(([name, value]) => [`--${name}`, value])];
-  const child = spawn(process.execPath, [(await compiledPrograms()).server, ...words], {
+  const child = spawn(process.execPath, [...serverOptions, (await compiledPrograms()).server, ...words], {
     stdio: ['ignore', 'pipe', onLog ? 'pipe' : 'inherit'],
     env,
   });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { serverOptions } from '../../scripts/programs.ts';
 import { serverSettings } from '../../src/config/server-schema.ts';
 import { backupDaysMax, drainSecondsMax } from '../../src/model/limits.ts';
 import { backUpStore } from '../../src/store/files.ts';
@@ -121,10 +122,17 @@ describe('config/secure-invd.service', () => {
     expect([value('Type'), value('NotifyAccess'), value('LimitCORE')]).toEqual(['notify', 'all', '0']);
     expect(Number(value('TimeoutStopSec'))).toBeGreaterThan(drainSecondsMax);
     expect(value('ExecReload')).toContain('-HUP');
-    const [node = '', program = ''] = value('ExecStart')?.split(' ') ?? [];
+    const [node = '', ...more] = value('ExecStart')?.split(' ') ?? [];
+    const program = more[serverOptions.length] ?? '';
+    expect(more.slice(0, serverOptions.length)).toEqual(serverOptions);
     expect([node, program].map((path) => path.startsWith('/opt/secure-inv/'))).toEqual([true, true]);
     expect(existsSync(join(root, 'src', program.replace(/^.*\/dist\//, '').replace(/js$/, 'ts')))).toBe(true);
   });
+});
+
+test('npm start starts the server with the options that it is measured with', () => {
+  const { start } = JSON.parse(read('package.json')).scripts;
+  expect(start).toContain(`exec node ${serverOptions.join(' ')} dist/secure-invd.js`);
 });
 
 describe('Containerfile', () => {
@@ -188,7 +196,7 @@ describe('Containerfile', () => {
 
   test('starts a program that the build makes', () => {
     const [entry = ''] = all('ENTRYPOINT');
-    expect(JSON.parse(entry)).toEqual(['node', 'dist/secure-invd.js']);
+    expect(JSON.parse(entry)).toEqual(['node', ...serverOptions, 'dist/secure-invd.js']);
     expect(JSON.parse(read('package.json'))['bin']['secure-invd']).toBe('dist/secure-invd.js');
     expect(all('RUN')[0]).toContain('npm ci');
   });

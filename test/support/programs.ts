@@ -52,7 +52,7 @@ export const compiledThreads = {
     if (!/\/src\/store\/sqlite\/(sqlite-store|file-task)\.ts$/.test(id)) return undefined;
     const source = /new URL\('\.\/([a-z-]+)\.ts', import\.meta\.url\)/;
     if (!source.test(code)) throw new Error(`${id} starts no thread the way it did: see ${import.meta.filename}.`);
-    return code.replace(source, (_, name) => `new URL('${pathToFileURL(join(folder, `${name}.js`))}')`);
+    return code.replace(source, (_, name) => `new URL('${pathToFileURL(join(folder, `${name}.cjs`))}')`);
   },
 } as const;
 

@@ -46,7 +46,7 @@ export async function runFileTask<Name extends keyof FileTasks>(
   onProgress: OnProgress,
 ): Promise<FileTasks[Name]> {
   const source = new URL('./file-worker.ts', import.meta.url);
-  const url = import.meta.url.endsWith('.ts') ? source : new URL(source.href.replace(/ts$/, 'js'));
+  const url = import.meta.url.endsWith('.ts') ? source : new URL(source.href.replace(/ts$/, 'cjs'));
   const workerData: FileTask = { name, ...about };
   const worker = new Worker(url, { workerData, execArgv: ['--disable-warning=ExperimentalWarning'] });
   return new Promise((resolve, reject) => {

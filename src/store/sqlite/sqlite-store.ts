@@ -30,7 +30,7 @@ type Result<M extends Method> = Awaited<ReturnType<Store[M]>>;
 export async function openSqliteStore(path: string, { exclusive, webhooks = [] }: OpenOptions): Promise<Store> {
   const source = new URL('./worker.ts', import.meta.url);
   // Compiled, the worker lies beside this file, too.
-  const url = import.meta.url.endsWith('.ts') ? source : new URL(source.href.replace(/ts$/, 'js'));
+  const url = import.meta.url.endsWith('.ts') ? source : new URL(source.href.replace(/ts$/, 'cjs'));
   const workerData: WorkerOptions = { path, exclusive, webhooks };
   const worker = new Worker(url, { workerData, execArgv: ['--disable-warning=ExperimentalWarning'] });
   return SqliteStore.open(worker);
