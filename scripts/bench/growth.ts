@@ -15,7 +15,7 @@ const small = { name: 'small', items: 1000, movements: 5000 };
 const large = { name: 'large', items: 1_000_000, movements: 5_000_000 };
 const connections = 64;
 const depths = [1, 16];
-const waitingMovements = 2000;
+const waitingMovements = 1000;
 const waitingLines = 100;
 /** Questions of one round, one after another. */
 const questions = 20;

@@ -1,8 +1,8 @@
 import { movementIndexMilliseconds } from '../../model/limits.ts';
 import type { Database } from './database.ts';
 
-/** So many movements may wait to be indexed. Whoever reads looks through them one by one, in about a millisecond. */
-const waitingMax = 4096;
+/** So many movements may wait to be indexed. Whoever reads looks through them one by one, in half a millisecond. */
+const waitingMax = 2048;
 /** The least that are indexed at once. */
 const portionMin = 128;
 
