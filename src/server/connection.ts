@@ -18,7 +18,7 @@ import {
 import { may } from '../model/user.ts';
 import { lineTooLong } from '../wire/frame.ts';
 import { formatReply, parseRequest, type Reply, type Request } from '../wire/message.ts';
-import { type Caller, dispatch, isLong, type Services, shareOf, weightOf } from './dispatch.ts';
+import { type Caller, dispatch, restOf, type Services, shareOf, weightOf } from './dispatch.ts';
 import type { Turn } from './fair-share.ts';
 import { Incoming } from './incoming.ts';
 import { Outgoing } from './outgoing.ts';
@@ -47,6 +47,7 @@ export class Connection {
   #inFlight = 0;
   /** A line waits for its user's turn. */
   #isWaiting = false;
+  #forgetAsked: (() => void) | undefined;
   #isPumping = false;
   #ending: 'no' | 'drain' | 'yes' = 'no';
   /** What is said at the end of a drain. */
@@ -270,7 +271,7 @@ export class Connection {
     const { shares } = this.#services;
     this.#isWaiting = true;
     if (userId === undefined) this.#read(line)?.start(() => undefined);
-    else shares.ask(userId, () => this.#read(line));
+    else this.#forgetAsked = shares.ask(userId, () => this.#read(line));
   }
 
   /** What was not begun when its connection ended is not done: it may not be allowed any more, and nobody reads the reply. */
@@ -286,7 +287,7 @@ export class Connection {
         this.#answer(request, weight, done);
         this.#pump();
       };
-      return { weight: shareOf(request, weight), isLong: isLong(request), start };
+      return { weight: shareOf(request, weight), rest: restOf(request), start };
     } catch (error) {
       return this.#refuseLine(error);
     }
@@ -371,6 +372,7 @@ export class Connection {
     this.#endWatch?.();
     clearTimeout(this.#deadline);
     this.#outgoing.forgetUnread();
+    this.#forgetAsked?.();
     this.#incoming.close();
     this.#ending = 'yes';
     this.#caller.identity.close();

@@ -13,7 +13,12 @@ import { closest } from '../model/closest.ts';
 import { Failure } from '../model/failure.ts';
 import {
   bytesPerRequest,
+  deliveryLinesPerRest,
+  deliveryRestMillisecondsMax,
+  deliveryRestsMax,
   filteredHistoryWork,
+  longWorkRestMillisecondsMax,
+  longWorkRests,
   lookedForWork,
   pageRowsDefault,
   pageRowsMax,
@@ -25,7 +30,7 @@ import type { Metrics } from '../ops/metrics.ts';
 import type { Store } from '../store/store.ts';
 import type { Reply, Request } from '../wire/message.ts';
 import { type AuditLog, loginProblem, refusalOf } from './audit-log.ts';
-import type { FairShare } from './fair-share.ts';
+import type { FairShare, Rest } from './fair-share.ts';
 import type { Logger } from './log.ts';
 
 /** The parts of the server that commands work with. */
@@ -127,12 +132,15 @@ function isFiltered({ item, user, location, kind }: Request['params']): boolean 
 }
 
 /**
- * Whether a request has many changes, of which the store makes one transaction: nobody is served in the middle of it. An
- * undo has as many as what it undoes, which only the store knows.
+ * How its user rests after a request that has many changes, of which the store makes one transaction: nobody is served in the middle of
+ * it. An undo has as many as what it undoes, which only the store knows. Undefined: it has few.
  */
-export function isLong({ method, params: { lines } }: Request): boolean {
-  if (method === importPage.name || method === undo.name) return true;
-  return Array.isArray(lines) && lines.length > rowsPerRequest;
+export function restOf({ method, params: { lines } }: Request): Rest | undefined {
+  if (method === importPage.name || method === undo.name)
+    return { times: longWorkRests, millisecondsMax: longWorkRestMillisecondsMax };
+  if (!Array.isArray(lines) || lines.length <= rowsPerRequest) return undefined;
+  const times = Math.min(Math.max(longWorkRests, lines.length / deliveryLinesPerRest), deliveryRestsMax);
+  return { times, millisecondsMax: deliveryRestMillisecondsMax };
 }
 
 function rowsOf(method: string, { items, limit, lines }: Request['params']): number {

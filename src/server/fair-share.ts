@@ -1,7 +1,6 @@
 import {
   lineReadMillisecondsMax,
-  longWorkRestMillisecondsMax,
-  longWorkRests,
+  longWorkWaitMilliseconds,
   sharedWorkMax,
   userWorkMax,
   userWorkSharedMilliseconds,
@@ -10,16 +9,22 @@ import {
 /** A request that was read: it is begun when there is room for it. */
 export interface Turn {
   readonly weight: number;
-  /** Many changes in one: nobody can be served in the middle of it. */
-  readonly isLong: boolean;
+  /** There when it is long, many changes in one: nobody can be served in the middle of it. */
+  readonly rest: Rest | undefined;
   /** Begins it; `done` is called when it has its reply. */
   readonly start: (done: () => void) => void;
+}
+
+/** What others get of the time after something long: so many times as long as it took, up to a maximum. */
+export interface Rest {
+  readonly times: number;
+  readonly millisecondsMax: number;
 }
 
 /** A line that waits to be read, or to be begun. */
 interface Waiting {
   /** Undefined when there is nothing to begin: nobody waits for it any more, or it is no request. */
-  readonly read: () => Turn | undefined;
+  read: () => Turn | undefined;
   turn: Turn | undefined;
   next: Waiting | undefined;
 }
@@ -34,10 +39,10 @@ interface Work {
   first: Waiting | undefined;
   last: Waiting | undefined;
   /** What was read and found long during the rest after something long; it is read again when it is begun. */
-  readonly longs: Waiting[];
+  readonly longs: Set<Waiting>;
   /** Reading took long: others have as long now. */
   isResting: boolean;
-  /** Something long was done: others have many times as long before the next one. */
+  /** Something long was done: others have its `Rest` before the next one. */
   isRestingLong: boolean;
 }
 
@@ -65,8 +70,11 @@ export class FairShare {
     this.#now = now;
   }
 
-  /** Has a line read, and begun, when its turn has come, which may be at once. */
-  ask(userId: number, read: Waiting['read']): void {
+  /**
+   * Has a line read, and begun, when its turn has come, which may be at once. Returns what forgets it, if it was not begun: whoever
+   * has gone leaves nothing here.
+   */
+  ask(userId: number, read: Waiting['read']): () => void {
     this.#note(userId);
     let work = this.#works.get(userId);
     if (!work) {
@@ -75,7 +83,7 @@ export class FairShare {
         done: 0,
         first: undefined,
         last: undefined,
-        longs: [],
+        longs: new Set(),
         isResting: false,
         isRestingLong: false,
       };
@@ -86,6 +94,10 @@ export class FairShare {
     else work.first = waiting;
     work.last = waiting;
     if (work.first === waiting) this.#proceed(userId, work);
+    return () => {
+      empty(waiting);
+      work.longs.delete(waiting);
+    };
   }
 
   #note(userId: number): void {
@@ -113,42 +125,48 @@ export class FairShare {
     }
   }
 
-  /** Begins what there is room for. What is begun may ask for more in the same breath. */
+  /**
+   * Begins what there is room for. What is begun may ask for more in the same breath. What has rested goes before everything that
+   * is short, which would keep it waiting for ever.
+   */
   #proceed(userId: number, work: Work): void {
     const max = this.#isShared(userId) ? sharedWorkMax : userWorkMax;
-    while (work.longs.length === 0 || work.isRestingLong) {
+    for (;;) {
+      const [rested] = work.isRestingLong ? [] : work.longs;
+      if (rested) {
+        if (work.begun > 0 || work.isResting) return;
+        work.longs.delete(rested);
+        rested.turn = this.#read(userId, work, rested);
+        this.#begin(userId, work, rested);
+        continue;
+      }
       const { first } = work;
       if (!first) break;
       if (!first.turn && work.isResting) return;
       first.turn ??= this.#read(userId, work, first);
-      if (first.turn?.isLong && work.isRestingLong) {
-        first.turn = undefined;
-        work.longs.push(first);
-      } else if (first.turn && !fits(work, first.turn, max)) return;
+      const mustRest = work.isRestingLong && first.turn?.rest !== undefined;
+      if (!mustRest && first.turn && !fits(work, first.turn, max)) return;
       work.first = first.next;
       first.next = undefined; // What rests would keep in memory all that has gone before it.
-      if (first.turn) this.#begin(userId, work, first.turn);
+      if (mustRest) {
+        first.turn = undefined;
+        work.longs.add(first);
+      } else this.#begin(userId, work, first);
     }
-    if (!work.isRestingLong && work.longs.length > 0) this.#proceedLong(userId, work);
-    else if (work.begun === 0 && !work.isResting && !work.isRestingLong) this.#works.delete(userId);
-  }
-
-  /** What has rested goes before everything that is short, which would keep it waiting for ever. */
-  #proceedLong(userId: number, work: Work): void {
-    if (work.begun > 0 || work.isResting) return;
-    const next = work.longs.shift();
-    const turn = next && this.#read(userId, work, next);
-    if (turn) this.#begin(userId, work, turn);
-    this.#proceed(userId, work);
+    if (work.begun === 0 && !work.isResting && !work.isRestingLong) this.#works.delete(userId);
   }
 
   /** What waits for its end is begun in the next turn of the event loop: others are read before. */
-  #begin(userId: number, work: Work, { weight, isLong, start }: Turn): void {
+  #begin(userId: number, work: Work, waiting: Waiting): void {
+    const { turn } = waiting;
+    empty(waiting);
+    if (!turn) return;
+    const { weight, rest, start } = turn;
     const since = this.#now();
     work.begun += weight;
     start(() => {
       work.done += weight;
-      if (isLong) this.#restLong(userId, work, this.#now() - since);
+      if (rest) this.#restLong(userId, work, rest, this.#now() - since);
       this.#settling ??= setImmediate(() => this.#settle());
     });
   }
@@ -167,20 +185,33 @@ export class FairShare {
     return turn;
   }
 
-  #restLong(userId: number, work: Work, milliseconds: number): void {
+  /** Those that wait for the end of a rest share one wait, or the last of them would be given up by their clients. */
+  #restLong(userId: number, work: Work, { times, millisecondsMax }: Rest, took: number): void {
     if (!this.#isShared(userId)) return;
+    const together = longWorkWaitMilliseconds / (work.longs.size + 1);
     work.isRestingLong = true;
-    setTimeout(
-      () => {
-        work.isRestingLong = false;
-        this.#proceed(userId, work);
-      },
-      Math.min(longWorkRests * milliseconds, longWorkRestMillisecondsMax),
-    );
+    this.#restOn(userId, work, Math.min(times * took, millisecondsMax, together));
+  }
+
+  /** Nobody rests any longer when nobody else asks any more. */
+  #restOn(userId: number, work: Work, milliseconds: number): void {
+    const some = Math.min(milliseconds, userWorkSharedMilliseconds);
+    setTimeout(() => {
+      const left = milliseconds - some;
+      if (left > 0 && this.#isShared(userId)) return this.#restOn(userId, work, left);
+      work.isRestingLong = false;
+      this.#proceed(userId, work);
+    }, some).unref();
   }
 }
 
 /** What is long, or larger than any share, is worked on alone. */
-function fits({ begun }: Work, { weight, isLong }: Turn, max: number): boolean {
-  return begun === 0 || (!isLong && begun + weight <= max);
+function fits({ begun }: Work, { weight, rest }: Turn, max: number): boolean {
+  return begun === 0 || (!rest && begun + weight <= max);
+}
+
+/** Whoever could still forget a line keeps neither it nor its connection in memory. */
+function empty(waiting: Waiting): void {
+  waiting.read = () => undefined;
+  waiting.turn = undefined;
 }

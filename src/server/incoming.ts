@@ -28,6 +28,7 @@ export class Incoming {
   #deadline: NodeJS.Timeout | undefined;
   /** A line waits for its user's turn to get long; the decoder, which still holds it, is left alone until then. */
   #isWaiting = false;
+  #forgetAsked: (() => void) | undefined;
   /** Lets another connection of this user have a long line; there while this one has one. */
   #endLongLine: (() => void) | undefined;
 
@@ -65,6 +66,7 @@ export class Incoming {
 
   close(): void {
     this.stopClock();
+    this.#forgetAsked?.();
     this.#forgetLongLine();
   }
 
@@ -78,14 +80,14 @@ export class Incoming {
     if (userId === undefined) return;
     const weight = importPageBytesMax; // More than any share, so that it is alone.
     this.#isWaiting = true;
-    this.#longLines.ask(userId, () => {
+    this.#forgetAsked = this.#longLines.ask(userId, () => {
       const start = (done: () => void) => {
         this.#isWaiting = false;
         this.#endLongLine = done;
         if (this.#writer.isOpen()) this.#writer.onTurn();
         else this.#forgetLongLine();
       };
-      return this.#writer.isOpen() ? { weight, isLong: false, start } : undefined;
+      return this.#writer.isOpen() ? { weight, rest: undefined, start } : undefined;
     });
   }
 

@@ -1,16 +1,21 @@
 import { randomUUID } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import {
+  deliveryRestMillisecondsMax,
+  deliveryRestsMax,
   lineBytesMax,
   longWorkRestMillisecondsMax,
   longWorkRests,
+  longWorkWaitMilliseconds,
   requestsInFlightMax,
   rowsPerRequest,
   sharedWorkMax,
   userWorkMax,
   userWorkSharedMilliseconds,
 } from '../../src/model/limits.ts';
-import { isLong, shareOf, weightOf } from '../../src/server/dispatch.ts';
+import { restOf, shareOf, weightOf } from '../../src/server/dispatch.ts';
 import { FairShare } from '../../src/server/fair-share.ts';
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, enrollUser, line, openAs, WireClient } from '../support/wire-client.ts';
@@ -21,7 +26,7 @@ const [flooder, other] = [1, 2];
 function askMany(shares: FairShare, userId: number, count: number): number {
   let begun = 0;
   for (let at = 0; at < count; at++)
-    shares.ask(userId, () => ({ weight: 1, isLong: false, start: () => void begun++ }));
+    shares.ask(userId, () => ({ weight: 1, rest: undefined, start: () => void begun++ }));
   return begun;
 }
 
@@ -44,7 +49,7 @@ test('what waits is begun in its order, when as much was answered, and the large
       begun.push(name);
       end = done;
     };
-    shares.ask(flooder, () => ({ weight, isLong: false, start }));
+    shares.ask(flooder, () => ({ weight, rest: undefined, start }));
   };
   ask('huge', 2 * sharedWorkMax);
   ask('small', 1);
@@ -66,13 +71,13 @@ test('of what waits only the first is read, and what comes to nothing holds nobo
   const shares = new FairShare(() => 0);
   askMany(shares, other, 1);
   const ends: (() => void)[] = [];
-  shares.ask(flooder, () => ({ weight: sharedWorkMax, isLong: false, start: (done) => void ends.push(done) }));
+  shares.ask(flooder, () => ({ weight: sharedWorkMax, rest: undefined, start: (done) => void ends.push(done) }));
   const read: number[] = [];
   const begun: number[] = [];
   for (let at = 0; at < 100; at++) {
     shares.ask(flooder, () => {
       read.push(at);
-      return at % 2 === 0 ? undefined : { weight: sharedWorkMax, isLong: false, start: () => void begun.push(at) };
+      return at % 2 === 0 ? undefined : { weight: sharedWorkMax, rest: undefined, start: () => void begun.push(at) };
     });
   }
   expect(read).toEqual([0, 1]);
@@ -89,7 +94,7 @@ test('whose line takes long to read has the next one read after as long', async 
     shares.ask(userId, () => {
       clock += milliseconds;
       read.push(name);
-      return { weight: 1, isLong: false, start: (done) => done() };
+      return { weight: 1, rest: undefined, start: (done) => done() };
     });
   };
   ask(flooder, 'long', 100);
@@ -107,13 +112,14 @@ test('what is long is worked on alone, and while others ask its user rests many 
   const shares = new FairShare(() => clock);
   const begun: string[] = [];
   let end = () => {};
+  const rest = { times: longWorkRests, millisecondsMax: longWorkRestMillisecondsMax };
   const ask = (userId: number, name: string, isLong: boolean) => {
     const start = (done: () => void) => {
       begun.push(name);
       if (isLong) end = done;
       else done();
     };
-    shares.ask(userId, () => ({ weight: 1, isLong, start }));
+    shares.ask(userId, () => ({ weight: 1, rest: isLong ? rest : undefined, start }));
   };
   const endAfter = async (milliseconds: number) => {
     clock += milliseconds;
@@ -147,7 +153,7 @@ test('what is long is worked on alone, and while others ask its user rests many 
   expect(begun.splice(0)).toEqual(['short', 'short 2']);
   vi.advanceTimersByTime(longWorkRestMillisecondsMax - 1);
   const ends: (() => void)[] = [];
-  shares.ask(flooder, () => ({ weight: 1, isLong: false, start: (done) => void ends.push(done) }));
+  shares.ask(flooder, () => ({ weight: 1, rest: undefined, start: (done) => void ends.push(done) }));
   expect(begun).toEqual([]);
   vi.advanceTimersByTime(1); // When everything is slow, nobody waits so many times as long.
   ask(flooder, 'short 3', false); // Its turn is after that of what has rested.
@@ -164,12 +170,133 @@ test('what is long is worked on alone, and while others ask its user rests many 
   expect(begun).toEqual(['long 6']);
 });
 
-test('a request is long when it has many changes', () => {
-  const ofLines = (count: number) => isLong({ id: 1, method: 'add', params: { lines: Array(count).fill({}) } });
-  expect([ofLines(16), ofLines(17), ofLines(1000)]).toEqual([false, true, true]);
-  expect(isLong({ id: 1, method: 'import.page', params: {} })).toBe(true);
-  expect(isLong({ id: 1, method: 'undo', params: { seq: 1 } })).toBe(true); // Perhaps of a thousand lines.
-  expect(isLong({ id: 1, method: 'view', params: { limit: 1000 } })).toBe(false);
+/** Long ones of the flooder, while another asks all the time. Nothing is done but what is told to end. */
+function longWork({ times = 1, millisecondsMax = Number.POSITIVE_INFINITY }) {
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  let clock = 0;
+  let end = () => {};
+  const shares = new FairShare(() => clock);
+  const begun: string[] = [];
+  const askOther = () =>
+    void shares.ask(other, () => ({ weight: 1, rest: undefined, start: (done: () => void) => done() }));
+  askOther();
+  return {
+    begun,
+    askOther,
+    ask(name: string) {
+      const start = (done: () => void) => {
+        begun.push(name);
+        end = done;
+      };
+      return shares.ask(flooder, () => ({ weight: 1, rest: { times, millisecondsMax }, start }));
+    },
+    /** The one that was begun took so long. */
+    async endAfter(milliseconds: number) {
+      clock += milliseconds;
+      askOther();
+      end();
+      await turnOfLoop();
+    },
+    /** Lets time go by, as others see it too. */
+    wait(milliseconds: number) {
+      clock += milliseconds;
+      vi.advanceTimersByTime(milliseconds);
+    },
+  };
+}
+
+test('a rest ends when nobody else asks any more', async () => {
+  const { begun, ask, endAfter, wait } = longWork({ times: 10 });
+  ask('first');
+  ask('second');
+  await endAfter(userWorkSharedMilliseconds / 2);
+  wait(userWorkSharedMilliseconds - 1);
+  expect(begun).toEqual(['first']);
+  wait(1);
+  expect(begun).toEqual(['first', 'second']);
+});
+
+test('a rest goes on for as long as somebody else asks', async () => {
+  const { begun, ask, askOther, endAfter, wait } = longWork({ times: 10 });
+  ask('first');
+  ask('second');
+  await endAfter(userWorkSharedMilliseconds / 2);
+  for (let tenth = 0; tenth < 49; tenth++) {
+    wait(userWorkSharedMilliseconds / 10);
+    askOther();
+  }
+  expect(begun).toEqual(['first']);
+  wait(userWorkSharedMilliseconds / 10);
+  expect(begun).toEqual(['first', 'second']);
+});
+
+test('those that rest together wait no longer than a client does', async () => {
+  const count = 100;
+  const { begun, ask, askOther, endAfter, wait } = longWork({ times: 99 });
+  for (let at = 0; at <= count; at++) ask(`${at}`);
+  await endAfter(longWorkWaitMilliseconds); // The first one: nobody knows yet how many there are.
+  expect(begun).toHaveLength(1);
+  let waited = 0;
+  for (; begun.length <= count && waited < 10 * longWorkWaitMilliseconds; waited += 50) {
+    wait(50);
+    askOther();
+    if (begun.length === 1) waited = 0;
+    else await endAfter(1000);
+  }
+  expect(begun).toHaveLength(count + 1);
+  expect(waited).toBeLessThan(longWorkWaitMilliseconds);
+});
+
+test('who goes while it rests, or before it is read, is forgotten, however many they are', async () => {
+  const { begun, ask, askOther, endAfter, wait } = longWork({ times: 10 });
+  ask('first');
+  ask('second');
+  const gone = Array.from({ length: 20_000 }, (_, at) => ask(`gone ${at}`));
+  ask('last');
+  for (const forget of gone.slice(0, 10_000)) forget();
+  await endAfter(10);
+  for (const forget of gone.slice(10_000)) forget();
+  wait(100);
+  await endAfter(10);
+  wait(99); // Nor do they count for those that wait together.
+  askOther();
+  expect(begun).toEqual(['first', 'second']);
+  wait(1);
+  expect(begun).toEqual(['first', 'second', 'last']);
+});
+
+test('nothing of a line is kept when it was begun or forgotten, though it could still be forgotten', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void; // What the flag says there is.
+  const shares = new FairShare(() => 0);
+  const lines: WeakRef<object>[] = [];
+  const ask = () => {
+    const bytes = Buffer.alloc(1000);
+    lines.push(new WeakRef(bytes));
+    return shares.ask(flooder, () => ({
+      weight: bytes.length && userWorkMax,
+      rest: undefined,
+      start: () => undefined,
+    }));
+  };
+  const forgets = [ask(), ask()];
+  forgets[1]?.();
+  await turnOfLoop();
+  collect();
+  expect(lines.map((one) => one.deref())).toEqual([undefined, undefined]);
+  for (const forget of forgets) forget();
+});
+
+test('whoever made many changes in one rests after it by their number', () => {
+  const ofLines = (count: number) => restOf({ id: 1, method: 'add', params: { lines: Array(count).fill({}) } });
+  const ofDelivery = (times: number) => ({ times, millisecondsMax: deliveryRestMillisecondsMax });
+  expect(ofLines(16)).toBe(undefined);
+  expect([17, 200, 1000].map(ofLines)).toEqual([longWorkRests, 20, deliveryRestsMax].map(ofDelivery));
+  const part = { times: longWorkRests, millisecondsMax: longWorkRestMillisecondsMax };
+  expect(restOf({ id: 1, method: 'import.page', params: {} })).toEqual(part);
+  expect(restOf({ id: 1, method: 'undo', params: { seq: 1 } })).toEqual(part); // Perhaps of a thousand lines.
+  expect(restOf({ id: 1, method: 'view', params: { limit: 1000 } })).toBe(undefined);
 });
 
 test('of its share a delivery takes as much as its lines would by themselves', () => {
@@ -266,4 +393,27 @@ test('what somebody has asked for and not got when they leave is not done any mo
   // Of the same user, so it waits behind all that.
   const viewed = await administrator.ask('view');
   expect(viewed?.result?.['seq']).toBeLessThan(requestsInFlightMax);
+});
+
+test('while others ask, a second large delivery waits, what is short goes before it, and who leaves does not have it done', async () => {
+  const server = await startServer();
+  const administrator = await WireClient.open(server);
+  const grant = await enrollAdministrator(server, administrator);
+  const { client: clerk } = await enrollUser(server, administrator, 'clerk', 'clerk');
+  const lines = Array.from({ length: 1000 }, (_, at) => ({ item: `Flood ${at}`, quantity: 1 }));
+  const delivery = () => ({ lines, operation: randomUUID() });
+  const asking = setInterval(() => clerk.write(line(1, 'ping')), userWorkSharedMilliseconds / 10);
+  onTestFinished(() => clearInterval(asking));
+  await clerk.ask('ping');
+  const [first, second, leaving] = await Promise.all([1, 2, 3].map(() => openAs(server, grant['accessToken'])));
+  if (!first || !second || !leaving) return expect.fail('nobody is there');
+  await first.ask('add', delivery());
+  const since = performance.now();
+  second.write(line(1, 'add', delivery()));
+  leaving.write(line(1, 'add', delivery()));
+  expect((await administrator.ask('view'))?.result?.['seq']).toBe(lines.length);
+  leaving.socket.destroy();
+  expect(await second.reply()).toMatchObject({ id: 1, result: { lines: expect.any(Array) } });
+  expect(performance.now() - since).toBeGreaterThan(100);
+  expect((await first.ask('view'))?.result?.['seq']).toBe(2 * lines.length);
 });
