@@ -6,10 +6,10 @@ export type Attack = { readonly port: number; readonly ca: string } & (
       readonly connections: number;
     }
   | {
-      /** As many log in, and say nothing or drip a request from then on. */
+      /** As many log in, with one token after the other, and say nothing or drip a request from then on. */
       readonly kind: 'silent members';
       readonly connections: number;
-      readonly token: string;
+      readonly tokens: readonly string[];
     }
   | {
       /** Tries of wrong passwords, each on a new connection. */

@@ -48,9 +48,10 @@ async function gather(connections: number, kinds: readonly (() => Socket)[]): Pr
 /** As many as may be there without having logged in are not to be reached: so few more at a time log in. */
 async function beSilentMembers(attack: Attack & { kind: 'silent members' }): Promise<void> {
   for (let at = 0; at < attack.connections; at++) {
+    const token = attack.tokens[at % attack.tokens.length];
     insist(() => {
       const socket = dialTls(attack);
-      socket.write(line(0, 'authenticate', { token: attack.token }));
+      socket.write(line(0, 'authenticate', { token }));
       socket.once('data', () => {
         countDone();
         if (at % 2 === 0) drip(socket, drippedRequest);

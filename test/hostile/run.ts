@@ -30,6 +30,8 @@ in the attack, and the ratio of p99. The honest share the machine with the attac
 
 /** What of an attack lingers may not be taken for quiet. */
 const calmSeconds = 2;
+/** So many that each has fewer than 1,000 of 2,000 connections. */
+const hostileNames = ['mallory', 'morgan', 'mercer'];
 const honestNames = ['ann', 'ben', 'cid', 'dot'];
 
 function whole(name: string, text: string): number {
@@ -127,10 +129,11 @@ function judge(scenario: Scenario, rounds: readonly Round[]) {
 async function measure(scenario: Scenario, { rounds, seconds, seed }: ReturnType<typeof parseOptions>) {
   const server = await LoadedServer.open({ onLog: () => undefined });
   try {
-    const [hostile, ...members] = await server.populate(['mallory', ...honestNames], 'manager');
+    const [hostile, ...accomplices] = await server.populate(hostileNames, 'manager');
+    const members = await server.populate(honestNames, 'manager');
     if (!hostile) throw new Error('There is nobody hostile.');
     const honest = { members, person: await enrollPerson(server, 'eve'), chance: random(seed) };
-    const cast = { honest, hostile };
+    const cast = { honest, hostile, accomplices };
     await measureRound(server, scenario, cast, 1); // Warms up.
     const measured: Round[] = [];
     for (let round = 0; round < rounds; round++) {

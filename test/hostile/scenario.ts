@@ -14,8 +14,8 @@ export type Kind = 'adds' | 'views' | 'arrivals';
 /** Something that the hostile do while the honest work, and what may come of it. */
 export interface Scenario {
   readonly name: string;
-  /** The attackers at work side by side; a token is put into those that need the one of a user who turns hostile. */
-  order(token: string): Addressless<Attack>;
+  /** What the attackers do, with the token of a user who turns hostile, or with those of several, that one among them. */
+  order(token: string, tokens: readonly string[]): Addressless<Attack>;
   /** How long it goes on at the least, in seconds. */
   readonly seconds?: number;
   /** How long the attackers gather before the honest are looked at. */
@@ -54,7 +54,7 @@ const gatherSecondsMax = 60;
 export async function measureRound(
   server: LoadedServer,
   { order, gatherSeconds = 0.5, seconds: secondsMin = 0, atLeast = {} }: Scenario,
-  { honest, hostile }: { readonly honest: Cast; readonly hostile: Machine },
+  { honest, hostile, accomplices = [] }: { honest: Cast; hostile: Machine; accomplices?: readonly Machine[] },
   seconds: number,
 ): Promise<Round> {
   const { pid, port, ca } = server.process;
@@ -65,7 +65,8 @@ export async function measureRound(
     const now = residentMebibytes(pid);
     if (now !== undefined) most = Math.max(most ?? 0, now);
   }, lookMilliseconds);
-  const attackers = attack({ port, ca, ...order(hostile.token) });
+  const tokens = [hostile, ...accomplices].map(({ token }) => token);
+  const attackers = attack({ port, ca, ...order(hostile.token, tokens) });
   try {
     await gathered(attackers, gatherSeconds, atLeast);
     const [first, since] = [attackers.tally, performance.now()];
