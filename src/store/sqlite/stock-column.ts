@@ -99,18 +99,18 @@ class Walk {
   select(lookedMax: number, rowsMax: number): readonly ItemRow[] {
     const { query, places } = this.#question;
     const { rank, isIn } = this.#stretch;
-    const here = 'SELECT quantity FROM balance WHERE item_id = item.id AND location_id = ?3';
     const conditions = [isAskedFor(query), isIn];
     if (query.category !== undefined) conditions.push('item.category_key = ?4');
     if (query.low) conditions.push('item.low_at IS NOT NULL AND item.total <= item.low_at');
-    if (places !== null) conditions.push(`EXISTS (${here})`);
     if (query.search !== undefined) {
       conditions.push('fits_search(?5, item.name, item.sku, item.barcode, item.category, item.description)');
     }
+    // Of an item that is elsewhere no more is read than its place in the order.
+    const here = 'CROSS JOIN balance ON balance.item_id = next.id AND balance.location_id = ?3';
     // In the order of the inner one, so that it ends as soon as the page is full.
     return this.#database.all<ItemRow>(
-      `SELECT ${itemColumns}, ${places === null ? 'item.total' : `(${here})`} AS quantity, ${rank} AS rank
-       FROM (${this.#next} LIMIT ?6) AS item
+      `SELECT ${itemColumns}, ${places === null ? 'item.total' : 'balance.quantity'} AS quantity, ${rank} AS rank
+       FROM (${this.#next} LIMIT ?6) AS next ${places === null ? '' : here} CROSS JOIN item ON item.id = next.id
        WHERE ${conditions.join(' AND ')} LIMIT ?7`,
       ...this.#values(),
       query.search ?? null,
@@ -122,7 +122,8 @@ class Walk {
   /** The last of so many, if there are as many. */
   last(lookedMax: number): RowPosition | undefined {
     const { rank } = this.#stretch;
-    const sql = `SELECT id, name, key, ${rank} AS rank FROM (${this.#next} LIMIT 1 OFFSET ?5) AS item`;
+    const sql = `SELECT item.id, item.name, item.key, ${rank} AS rank
+      FROM (${this.#next} LIMIT 1 OFFSET ?5) AS next CROSS JOIN item ON item.id = next.id`;
     return this.#database.get<RowPosition>(sql, ...this.#values(), lookedMax - 1);
   }
 
@@ -139,6 +140,7 @@ class Walk {
   }
 }
 
+/** SQL for the ids of the next items, in their order. */
 function nextItems({ query, places }: StockQuestion, stretch: Stretch, isBegun: boolean): string {
   const { direction, beyond } = orderOf(query.sort);
   if (stretch.isIndexed) {
@@ -146,16 +148,15 @@ function nextItems({ query, places }: StockQuestion, stretch: Stretch, isBegun: 
     const [first, last] = direction === 'ASC' ? [after, before] : [before, after];
     // Where the page before ended is within the stretch, and says more than its beginning.
     const from = isBegun ? `(${rank}, item.key) ${beyond} (?1, ?2)` : first;
-    return `SELECT item.* FROM item ${where([isIn, from, last])}
+    return `SELECT item.id FROM item ${where([isIn, from, last])}
       ORDER BY ${rank} ${direction}, item.key ${direction}`;
   }
   const from = (key: string) => (isBegun ? `${key} ${beyond} ?2` : undefined);
   if (places !== null) {
-    return `SELECT item.* FROM balance CROSS JOIN item ON item.id = balance.item_id
-      ${where(['balance.location_id = ?3', from('balance.key')])} ORDER BY balance.key ${direction}`;
+    return `SELECT item_id AS id FROM balance ${where(['location_id = ?3', from('key')])} ORDER BY key ${direction}`;
   }
   const isRight = query.category === undefined ? undefined : 'item.category_key = ?4';
-  return `SELECT item.* FROM item ${where([isRight, from('item.key')])} ORDER BY item.key ${direction}`;
+  return `SELECT item.id FROM item ${where([isRight, from('item.key')])} ORDER BY item.key ${direction}`;
 }
 
 function where(conditions: readonly (string | undefined)[]): string {
