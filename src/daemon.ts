@@ -205,6 +205,7 @@ export async function openDaemon(config: ServerConfig, options: DaemonOptions): 
       log,
       shares: new FairShare(),
       longLines: new FairShare(),
+      looks: new FairShare(),
       audit,
       server,
       metrics,

@@ -129,22 +129,20 @@ export const filteredHistoryWork = sharedWorkMax / 2;
 /** Whoever asked so long ago at most is somebody who asks as well. */
 export const userWorkSharedMilliseconds = 1000;
 /**
- * While others ask as well, a delivery, an undo or a page of an import is followed by a rest of at least so many times as long as it
- * took: they meet one of a user's in a sixteenth of the time. A file of 100,000 rows takes half a minute.
+ * While others ask as well, a page of an import is followed by a rest of so many times as long as it took: others meet one of a user's in
+ * a sixteenth of the time, and a file of 100,000 rows takes half a minute. So is a short delivery, or the undo of one.
  */
 export const longWorkRests = 15;
-/** Whatever makes everything slow, an undo or a page of an import does not wait for longer. */
-export const longWorkRestMillisecondsMax = 1000;
+/** Whatever makes everything slow, a page of an import does not wait for longer. */
+export const importPageRestMillisecondsMax = 1000;
 /**
- * A delivery rests once more for each so many of its lines. Others notice one of a thousand lines, 20 to 50 ms: who meets it in
- * less than a hundredth of the time has the same p99 as in quiet.
+ * A delivery rests once more for each so many of its lines. Whoever meets one of a thousand waits for 20 to 50 ms: when that happens
+ * to one in a hundred, p99 is as in quiet.
  */
-export const deliveryLinesPerRest = 10;
+export const deliveryLinesPerRest = 3;
 export const deliveryRestsMax = 99;
 export const deliveryRestMillisecondsMax = 5000;
-/** All of one user's that rest at a time wait for no longer than this together; a client waits for an answer for a minute. */
-export const longWorkWaitMilliseconds = 45_000;
-/** After a line that took longer to read, its user's next one waits for as long: so others have half of the time. */
+/** After lines that took longer to read, their user's next one waits for as long: so others have half of the time. */
 export const lineReadMillisecondsMax = 2;
 export const unreadReplyBytesMaxBeforeLogin = 16 * 1024;
 export const unreadReplyBytesMax = 1024 * 1024;

@@ -1,5 +1,6 @@
 import type { TLSSocket } from 'node:tls';
 import type { WatchWish } from '../command/command.ts';
+import { importAccept } from '../command/import/accept.ts';
 import { importBegin } from '../command/import/begin.ts';
 import { importPage } from '../command/import/page.ts';
 import { Failure, failures } from '../model/failure.ts';
@@ -18,7 +19,7 @@ import {
 import { may } from '../model/user.ts';
 import { lineTooLong } from '../wire/frame.ts';
 import { formatReply, parseRequest, type Reply, type Request } from '../wire/message.ts';
-import { type Caller, dispatch, restOf, type Services, shareOf, weightOf } from './dispatch.ts';
+import { type Caller, dispatch, isLong, restOf, type Services, shareOf, weightOf } from './dispatch.ts';
 import type { Turn } from './fair-share.ts';
 import { Incoming } from './incoming.ts';
 import { Outgoing } from './outgoing.ts';
@@ -281,13 +282,13 @@ export class Connection {
       const request = parseRequest(line, this.isLoggedIn ? jsonValuesMax : jsonValuesMaxBeforeLogin);
       if (line.length > lineBytesMax && request.method !== importPage.name) throw lineTooLong(lineBytesMax);
       const weight = weightOf(request, line.length);
-      const start = (done: () => void) => {
+      const start: Turn['start'] = (done) => {
         this.#isWaiting = false;
         if (!this.#isOpen) return done();
         this.#answer(request, weight, done);
         this.#pump();
       };
-      return { weight: shareOf(request, weight), rest: restOf(request), start };
+      return { weight: shareOf(request, weight), isLong: isLong(request), start };
     } catch (error) {
       return this.#refuseLine(error);
     }
@@ -299,11 +300,14 @@ export class Connection {
     this.refuse(error);
   }
 
-  #answer(request: Request, weight: number, done: () => void): void {
+  #answer(request: Request, weight: number, done: Parameters<Turn['start']>[0]): void {
     this.#inFlight += weight;
-    void dispatch(request, this.#caller, this.#services).then((reply) => {
+    const isLook = request.method === importAccept.name;
+    if (isLook) done();
+    const replied = isLook ? this.#look(request) : dispatch(request, this.#caller, this.#services);
+    void replied.then((reply) => {
       this.#inFlight -= weight;
-      done();
+      if (!isLook) done(isLong(request) ? restOf(request, reply) : undefined);
       this.#send(reply);
       if (request.method === importBegin.name && 'result' in reply) this.#hasBegunImport = true;
       this.#setDeadline();
@@ -312,6 +316,24 @@ export class Connection {
       // What failed may have been a login that ended the one before, during which this connection was let be.
       if ('failure' in reply) this.recheck();
       this.#pump();
+    });
+  }
+
+  /** A look at an import may take minutes, and lets everybody go between, also its user: of their share it takes nothing. */
+  #look(request: Request): Promise<Reply> {
+    const ask = () => dispatch(request, this.#caller, this.#services);
+    const { userId } = this.#caller.identity;
+    if (userId === undefined) return ask();
+    return new Promise((resolve) => {
+      const start: Turn['start'] = (done) => {
+        void ask().then((reply) => {
+          this.#socket.off('close', forget);
+          done();
+          resolve(reply);
+        });
+      };
+      const forget = this.#services.looks.ask(userId, () => ({ weight: 1, isLong: true, start }));
+      this.#socket.once('close', forget);
     });
   }
 

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import * as v from 'valibot';
 import type { Authentication } from '../auth/authentication.ts';
 import type { PresentedCertificate } from '../auth/certificate.ts';
 import type { Identity } from '../auth/identity.ts';
 import { checkParams } from '../command/check.ts';
 import type { Call, Command, ServerFacts } from '../command/command.ts';
 import { history } from '../command/history.ts';
+import { importAccept } from '../command/import/accept.ts';
 import { importPage } from '../command/import/page.ts';
 import { commands, findCommand } from '../command/index.ts';
 import { undo } from '../command/undo.ts';
@@ -17,7 +19,7 @@ import {
   deliveryRestMillisecondsMax,
   deliveryRestsMax,
   filteredHistoryWork,
-  longWorkRestMillisecondsMax,
+  importPageRestMillisecondsMax,
   longWorkRests,
   lookedForWork,
   pageRowsDefault,
@@ -44,6 +46,8 @@ export interface Services {
   readonly shares: FairShare;
   /** Whose line may be longer than others, one of each user's. */
   readonly longLines: FairShare;
+  /** Whose import is looked at, one of each user's. */
+  readonly looks: FairShare;
   readonly audit: AuditLog;
   /** Absent: nobody asks for any (ops.port). */
   readonly metrics: Metrics | undefined;
@@ -103,8 +107,9 @@ async function answer(
  * wait in memory until they are read.
  */
 export function weightOf({ method, params }: Request, lineBytes: number): number {
-  // Nothing is read behind a page, which may be as long as 16 other lines together.
+  // Nothing is read behind a page, which may be as long as 16 other lines together; and few imports wait to be looked at.
   if (method === importPage.name) return requestsInFlightMax;
+  if (method === importAccept.name) return requestsInFlightMax / 4;
   const rows = rowsOf(method, params);
   return Math.max(1, Math.ceil(rows / rowsPerRequest), Math.ceil(lineBytes / bytesPerRequest));
 }
@@ -132,14 +137,22 @@ function isFiltered({ item, user, location, kind }: Request['params']): boolean 
 }
 
 /**
- * How its user rests after a request that has many changes, of which the store makes one transaction: nobody is served in the middle of
- * it. An undo has as many as what it undoes, which only the store knows. Undefined: it has few.
+ * Whether a request may be many changes, of which the store makes one transaction: nobody is served in the middle of it. An
+ * undo is of as many as what it undoes, which only the store knows.
  */
-export function restOf({ method, params: { lines } }: Request): Rest | undefined {
-  if (method === importPage.name || method === undo.name)
-    return { times: longWorkRests, millisecondsMax: longWorkRestMillisecondsMax };
-  if (!Array.isArray(lines) || lines.length <= rowsPerRequest) return undefined;
-  const times = Math.min(Math.max(longWorkRests, lines.length / deliveryLinesPerRest), deliveryRestsMax);
+export function isLong({ method, params: { lines } }: Request): boolean {
+  if (method === importPage.name || method === undo.name) return true;
+  return Array.isArray(lines) && lines.length > rowsPerRequest;
+}
+
+const changes = v.object({ lines: v.array(v.unknown()) });
+
+/** How its user rests after such a request, by the changes that it made, or would have made. */
+export function restOf({ method, params }: Request, reply: Reply): Rest {
+  if (method === importPage.name) return { times: longWorkRests, millisecondsMax: importPageRestMillisecondsMax };
+  const made = method === undo.name && 'result' in reply ? reply.result : params;
+  const count = v.is(changes, made) ? made.lines.length : 0;
+  const times = Math.min(Math.max(longWorkRests, count / deliveryLinesPerRest), deliveryRestsMax);
   return { times, millisecondsMax: deliveryRestMillisecondsMax };
 }
 

@@ -1,18 +1,12 @@
-import {
-  lineReadMillisecondsMax,
-  longWorkWaitMilliseconds,
-  sharedWorkMax,
-  userWorkMax,
-  userWorkSharedMilliseconds,
-} from '../model/limits.ts';
+import { lineReadMillisecondsMax, sharedWorkMax, userWorkMax, userWorkSharedMilliseconds } from '../model/limits.ts';
 
 /** A request that was read: it is begun when there is room for it. */
 export interface Turn {
   readonly weight: number;
-  /** There when it is long, many changes in one: nobody can be served in the middle of it. */
-  readonly rest: Rest | undefined;
-  /** Begins it; `done` is called when it has its reply. */
-  readonly start: (done: () => void) => void;
+  /** It may be many changes in one: nobody can be served in the middle of it. */
+  readonly isLong: boolean;
+  /** Begins it; `done` is called once, when it has its reply, and with what follows if it was long. */
+  readonly start: (done: (rest?: Rest) => void) => void;
 }
 
 /** What others get of the time after something long: so many times as long as it took, up to a maximum. */
@@ -26,7 +20,6 @@ interface Waiting {
   /** Undefined when there is nothing to begin: nobody waits for it any more, or it is no request. */
   read: () => Turn | undefined;
   turn: Turn | undefined;
-  next: Waiting | undefined;
 }
 
 /** What one user has going on. */
@@ -36,10 +29,11 @@ interface Work {
   /** The weight of what was done in this turn of the event loop. */
   done: number;
   /** The first alone may have been read already: what waits is bytes, which are a twentieth of what they say. */
-  first: Waiting | undefined;
-  last: Waiting | undefined;
+  readonly line: Set<Waiting>;
   /** What was read and found long during the rest after something long; it is read again when it is begun. */
   readonly longs: Set<Waiting>;
+  /** How long reading took in this turn of the event loop, in milliseconds. */
+  reading: number;
   /** Reading took long: others have as long now. */
   isResting: boolean;
   /** Something long was done: others have its `Rest` before the next one. */
@@ -54,7 +48,7 @@ interface Asker {
 
 /**
  * Lets nobody keep others waiting by asking for a lot: while somebody else asks as well, so much of each user's requests
- * is being worked on at a time, over however many connections; the rest waits here unread, in the order in which it came. Only
+ * is being worked on at a time, over however many connections; the others wait here as bytes, in the order in which they came. Only
  * what is long and has to rest lets the short ones behind it go first: they are of other connections. Who is alone may use everything.
  */
 export class FairShare {
@@ -71,8 +65,8 @@ export class FairShare {
   }
 
   /**
-   * Has a line read, and begun, when its turn has come, which may be at once. Returns what forgets it, if it was not begun: whoever
-   * has gone leaves nothing here.
+   * Has a line read, and begun, when its turn has come, which may be at once. Returns what forgets it unless it was begun: a
+   * connection that is closed leaves nothing here.
    */
   ask(userId: number, read: Waiting['read']): () => void {
     this.#note(userId);
@@ -81,22 +75,22 @@ export class FairShare {
       work = {
         begun: 0,
         done: 0,
-        first: undefined,
-        last: undefined,
+        line: new Set(),
         longs: new Set(),
+        reading: 0,
         isResting: false,
         isRestingLong: false,
       };
       this.#works.set(userId, work);
     }
-    const waiting: Waiting = { read, turn: undefined, next: undefined };
-    if (work.first && work.last) work.last.next = waiting;
-    else work.first = waiting;
-    work.last = waiting;
-    if (work.first === waiting) this.#proceed(userId, work);
+    const waiting: Waiting = { read, turn: undefined };
+    work.line.add(waiting);
+    if (work.line.size === 1) this.#proceed(userId, work);
     return () => {
       empty(waiting);
+      work.line.delete(waiting);
       work.longs.delete(waiting);
+      if (this.#works.get(userId) === work) this.#proceed(userId, work);
     };
   }
 
@@ -121,6 +115,7 @@ export class FairShare {
     for (const [userId, work] of this.#works) {
       work.begun -= work.done;
       work.done = 0;
+      work.reading = 0;
       this.#proceed(userId, work);
     }
   }
@@ -130,30 +125,24 @@ export class FairShare {
    * is short, which would keep it waiting for ever.
    */
   #proceed(userId: number, work: Work): void {
-    const max = this.#isShared(userId) ? sharedWorkMax : userWorkMax;
+    const isShared = this.#isShared(userId);
     for (;;) {
-      const [rested] = work.isRestingLong ? [] : work.longs;
-      if (rested) {
-        if (work.begun > 0 || work.isResting) return;
-        work.longs.delete(rested);
-        rested.turn = this.#read(userId, work, rested);
-        this.#begin(userId, work, rested);
-        continue;
-      }
-      const { first } = work;
+      const hasRested = !work.isRestingLong && work.longs.size > 0;
+      const line = hasRested ? work.longs : work.line;
+      const [first] = line;
       if (!first) break;
-      if (!first.turn && work.isResting) return;
-      first.turn ??= this.#read(userId, work, first);
-      const mustRest = work.isRestingLong && first.turn?.rest !== undefined;
-      if (!mustRest && first.turn && !fits(work, first.turn, max)) return;
-      work.first = first.next;
-      first.next = undefined; // What rests would keep in memory all that has gone before it.
+      if (!first.turn && (work.isResting || (hasRested && work.begun > 0))) return;
+      first.turn ??= this.#read(userId, work, first, isShared);
+      const mustRest = work.isRestingLong && first.turn?.isLong;
+      if (first.turn && !mustRest && !fits(work, first.turn, isShared ? sharedWorkMax : userWorkMax)) return;
+      line.delete(first);
       if (mustRest) {
         first.turn = undefined;
         work.longs.add(first);
       } else this.#begin(userId, work, first);
     }
-    if (work.begun === 0 && !work.isResting && !work.isRestingLong) this.#works.delete(userId);
+    const isIdle = work.begun === 0 && !work.isResting && !work.isRestingLong;
+    if (isIdle && this.#works.get(userId) === work) this.#works.delete(userId);
   }
 
   /** What waits for its end is begun in the next turn of the event loop: others are read before. */
@@ -161,57 +150,57 @@ export class FairShare {
     const { turn } = waiting;
     empty(waiting);
     if (!turn) return;
-    const { weight, rest, start } = turn;
+    const { weight, start } = turn;
     const since = this.#now();
     work.begun += weight;
-    start(() => {
+    start((rest) => {
       work.done += weight;
-      if (rest) this.#restLong(userId, work, rest, this.#now() - since);
+      if (rest && this.#isShared(userId)) {
+        work.isRestingLong = true;
+        this.#restLong(userId, work, Math.min(rest.times * (this.#now() - since), rest.millisecondsMax));
+      }
       this.#settling ??= setImmediate(() => this.#settle());
     });
   }
 
-  #read(userId: number, work: Work, { read }: Waiting): Turn | undefined {
+  /** What comes after a line that took long is read after as long; while others ask, also after many that did together. */
+  #read(userId: number, work: Work, { read }: Waiting, isShared: boolean): Turn | undefined {
     const since = this.#now();
     const turn = read();
-    const milliseconds = this.#now() - since;
-    if (milliseconds > lineReadMillisecondsMax) {
+    const took = this.#now() - since;
+    work.reading += took;
+    if (took > lineReadMillisecondsMax || (isShared && work.reading > lineReadMillisecondsMax)) {
       work.isResting = true;
       setTimeout(() => {
         work.isResting = false;
         this.#proceed(userId, work);
-      }, milliseconds);
+      }, work.reading);
+      work.reading = 0;
     }
     return turn;
   }
 
-  /** Those that wait for the end of a rest share one wait, or the last of them would be given up by their clients. */
-  #restLong(userId: number, work: Work, { times, millisecondsMax }: Rest, took: number): void {
-    if (!this.#isShared(userId)) return;
-    const together = longWorkWaitMilliseconds / (work.longs.size + 1);
-    work.isRestingLong = true;
-    this.#restOn(userId, work, Math.min(times * took, millisecondsMax, together));
-  }
-
   /** Nobody rests any longer when nobody else asks any more. */
-  #restOn(userId: number, work: Work, milliseconds: number): void {
+  #restLong(userId: number, work: Work, milliseconds: number): void {
     const some = Math.min(milliseconds, userWorkSharedMilliseconds);
     setTimeout(() => {
       const left = milliseconds - some;
-      if (left > 0 && this.#isShared(userId)) return this.#restOn(userId, work, left);
+      if (left > 0 && this.#isShared(userId)) return this.#restLong(userId, work, left);
       work.isRestingLong = false;
       this.#proceed(userId, work);
     }, some).unref();
   }
 }
 
-/** What is long, or larger than any share, is worked on alone. */
-function fits({ begun }: Work, { weight, rest }: Turn, max: number): boolean {
-  return begun === 0 || (!rest && begun + weight <= max);
+/** What is long, or larger than any share, is begun alone. */
+function fits({ begun }: Work, { weight, isLong }: Turn, max: number): boolean {
+  return begun === 0 || (!isLong && begun + weight <= max);
 }
+
+const readNothing = () => undefined;
 
 /** Whoever could still forget a line keeps neither it nor its connection in memory. */
 function empty(waiting: Waiting): void {
-  waiting.read = () => undefined;
+  waiting.read = readNothing;
   waiting.turn = undefined;
 }

@@ -87,7 +87,7 @@ export class Incoming {
         if (this.#writer.isOpen()) this.#writer.onTurn();
         else this.#forgetLongLine();
       };
-      return this.#writer.isOpen() ? { weight, rest: undefined, start } : undefined;
+      return this.#writer.isOpen() ? { weight, isLong: false, start } : undefined;
     });
   }
 

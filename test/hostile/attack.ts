@@ -39,7 +39,7 @@ export type Attack = { readonly port: number; readonly ca: string } & (
 );
 
 /** Valid requests of which there may be too many. */
-export type Flooding = 'add' | 'delivery' | 'view' | 'search' | 'history' | 'import' | 'ping';
+export type Flooding = 'add' | 'delivery' | 'short delivery' | 'view' | 'search' | 'history' | 'import' | 'ping';
 
 /** What it tells now and then, counted from its start. */
 export interface Tally {

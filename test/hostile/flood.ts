@@ -16,10 +16,12 @@ export function line(id: number, method: string, params: Readonly<Record<string,
 }
 
 const deliveredLines = Array.from({ length: deliveryLines }, (_, at) => ({ item: `Flood ${at}`, quantity: 1 }));
+const shortDeliveredLines = deliveredLines.slice(0, 100);
 
 const requests = {
   add: (turn) => line(1, 'add', { item: `Flood ${turn % items}`, quantity: 1, operation: randomUUID() }),
   delivery: () => line(1, 'add', { lines: deliveredLines, operation: randomUUID() }),
+  'short delivery': () => line(1, 'add', { lines: shortDeliveredLines, operation: randomUUID() }),
   view: () => line(1, 'view', { limit: 1000 }),
   // Of what the delivery and the adds leave, it fits much; of nothing it still looks.
   search: (turn) => line(1, 'view', { search: turn % 2 === 0 ? 'flood' : 'em 1', limit: 1000 }),

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { serverOptions } from '../../scripts/programs.ts';
 import { LoadedServer } from '../load/loaded-server.ts';
 import { openDescriptors, residentMebibytes } from '../support/process-figures.ts';
 import { attack } from './attackers.ts';
@@ -49,7 +50,7 @@ export async function measureIdle(): Promise<{ text: string; problems: readonly 
 
 async function holdBare({ certs, process: { ca } }: LoadedServer): Promise<Holding> {
   const module = fileURLToPath(new URL('./bare-server.ts', import.meta.url));
-  const bare: ChildProcess = fork(module, [certs], { execArgv: [] });
+  const bare: ChildProcess = fork(module, [certs], { execArgv: [...serverOptions] });
   try {
     const [{ port }]: [AddressInfo] = (await once(bare, 'message')) as [AddressInfo]; // All that it says.
     return await hold(bare.pid ?? 0, port, ca, ['any']);

@@ -1,3 +1,4 @@
+import { connectionsPerUserMax } from '../../src/model/limits.ts';
 import type { Flooding } from './attack.ts';
 import type { Scenario } from './scenario.ts';
 
@@ -31,8 +32,8 @@ export const scenarios: readonly Scenario[] = [
     name: '2,000 of one user, silent or dripping',
     order: (token) => ({ kind: 'silent members', connections: membersMin, tokens: [token] }),
     gatherSeconds: 10,
-    growthMebibytesMax: membersMebibytesMax,
-    atLeast: { reached: membersMin },
+    growthMebibytesMax: membersMebibytesMax / 2,
+    atLeast: { reached: membersMin, most: connectionsPerUserMax },
   },
   {
     name: '200 logins a second',
@@ -51,7 +52,9 @@ export const scenarios: readonly Scenario[] = [
     flooding(what, 1, 256),
     flooding(what, 8, 256),
   ]),
+  flooding('short delivery', 8, 256),
   flooding('add', 256, 1),
+  flooding('delivery', 256, 1),
   // Nothing behind a page is read before it is answered.
   flooding('import', 8, 4),
 ];

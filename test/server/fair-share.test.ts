@@ -1,22 +1,24 @@
 import { randomUUID } from 'node:crypto';
+import { connect as connectTcp } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, onTestFinished, test, vi } from 'vitest';
+import { Failure } from '../../src/model/failure.ts';
 import {
   deliveryRestMillisecondsMax,
   deliveryRestsMax,
+  importPageRestMillisecondsMax,
   lineBytesMax,
-  longWorkRestMillisecondsMax,
+  lineReadMillisecondsMax,
   longWorkRests,
-  longWorkWaitMilliseconds,
   requestsInFlightMax,
   rowsPerRequest,
   sharedWorkMax,
   userWorkMax,
   userWorkSharedMilliseconds,
 } from '../../src/model/limits.ts';
-import { restOf, shareOf, weightOf } from '../../src/server/dispatch.ts';
-import { FairShare } from '../../src/server/fair-share.ts';
+import { isLong, restOf, shareOf, weightOf } from '../../src/server/dispatch.ts';
+import { FairShare, type Rest } from '../../src/server/fair-share.ts';
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, enrollUser, line, openAs, WireClient } from '../support/wire-client.ts';
 
@@ -26,7 +28,7 @@ const [flooder, other] = [1, 2];
 function askMany(shares: FairShare, userId: number, count: number): number {
   let begun = 0;
   for (let at = 0; at < count; at++)
-    shares.ask(userId, () => ({ weight: 1, rest: undefined, start: () => void begun++ }));
+    shares.ask(userId, () => ({ weight: 1, isLong: false, start: () => void begun++ }));
   return begun;
 }
 
@@ -49,7 +51,7 @@ test('what waits is begun in its order, when as much was answered, and the large
       begun.push(name);
       end = done;
     };
-    shares.ask(flooder, () => ({ weight, rest: undefined, start }));
+    shares.ask(flooder, () => ({ weight, isLong: false, start }));
   };
   ask('huge', 2 * sharedWorkMax);
   ask('small', 1);
@@ -71,13 +73,13 @@ test('of what waits only the first is read, and what comes to nothing holds nobo
   const shares = new FairShare(() => 0);
   askMany(shares, other, 1);
   const ends: (() => void)[] = [];
-  shares.ask(flooder, () => ({ weight: sharedWorkMax, rest: undefined, start: (done) => void ends.push(done) }));
+  shares.ask(flooder, () => ({ weight: sharedWorkMax, isLong: false, start: (done) => void ends.push(done) }));
   const read: number[] = [];
   const begun: number[] = [];
   for (let at = 0; at < 100; at++) {
     shares.ask(flooder, () => {
       read.push(at);
-      return at % 2 === 0 ? undefined : { weight: sharedWorkMax, rest: undefined, start: () => void begun.push(at) };
+      return at % 2 === 0 ? undefined : { weight: sharedWorkMax, isLong: false, start: () => void begun.push(at) };
     });
   }
   expect(read).toEqual([0, 1]);
@@ -94,7 +96,7 @@ test('whose line takes long to read has the next one read after as long', async 
     shares.ask(userId, () => {
       clock += milliseconds;
       read.push(name);
-      return { weight: 1, rest: undefined, start: (done) => done() };
+      return { weight: 1, isLong: false, start: (done) => done() };
     });
   };
   ask(flooder, 'long', 100);
@@ -112,14 +114,14 @@ test('what is long is worked on alone, and while others ask its user rests many 
   const shares = new FairShare(() => clock);
   const begun: string[] = [];
   let end = () => {};
-  const rest = { times: longWorkRests, millisecondsMax: longWorkRestMillisecondsMax };
+  const rest = { times: longWorkRests, millisecondsMax: importPageRestMillisecondsMax };
   const ask = (userId: number, name: string, isLong: boolean) => {
-    const start = (done: () => void) => {
+    const start = (done: (rest?: Rest) => void) => {
       begun.push(name);
-      if (isLong) end = done;
+      if (isLong) end = () => done(rest);
       else done();
     };
-    shares.ask(userId, () => ({ weight: 1, rest: isLong ? rest : undefined, start }));
+    shares.ask(userId, () => ({ weight: 1, isLong, start }));
   };
   const endAfter = async (milliseconds: number) => {
     clock += milliseconds;
@@ -151,9 +153,9 @@ test('what is long is worked on alone, and while others ask its user rests many 
   ask(flooder, 'long 6', true);
   ask(flooder, 'short 2', false);
   expect(begun.splice(0)).toEqual(['short', 'short 2']);
-  vi.advanceTimersByTime(longWorkRestMillisecondsMax - 1);
+  vi.advanceTimersByTime(importPageRestMillisecondsMax - 1);
   const ends: (() => void)[] = [];
-  shares.ask(flooder, () => ({ weight: 1, rest: undefined, start: (done) => void ends.push(done) }));
+  shares.ask(flooder, () => ({ weight: 1, isLong: false, start: (done) => void ends.push(done) }));
   expect(begun).toEqual([]);
   vi.advanceTimersByTime(1); // When everything is slow, nobody waits so many times as long.
   ask(flooder, 'short 3', false); // Its turn is after that of what has rested.
@@ -170,32 +172,33 @@ test('what is long is worked on alone, and while others ask its user rests many 
   expect(begun).toEqual(['long 6']);
 });
 
-/** Long ones of the flooder, while another asks all the time. Nothing is done but what is told to end. */
-function longWork({ times = 1, millisecondsMax = Number.POSITIVE_INFINITY }) {
+/** Long ones of the flooder, each followed by a rest of ten times as long, while another asks. Each ends when it is told to. */
+function longWork() {
   vi.useFakeTimers({ toFake: ['setTimeout'] });
   onTestFinished(() => void vi.useRealTimers());
   let clock = 0;
   let end = () => {};
   const shares = new FairShare(() => clock);
   const begun: string[] = [];
-  const askOther = () =>
-    void shares.ask(other, () => ({ weight: 1, rest: undefined, start: (done: () => void) => done() }));
+  const askOther = () => void shares.ask(other, () => ({ weight: 1, isLong: false, start: (done) => done() }));
   askOther();
   return {
     begun,
+    shares,
     askOther,
     ask(name: string) {
-      const start = (done: () => void) => {
+      const start = (done: (rest?: Rest) => void) => {
         begun.push(name);
-        end = done;
+        end = () => done({ times: 10, millisecondsMax: Number.POSITIVE_INFINITY });
       };
-      return shares.ask(flooder, () => ({ weight: 1, rest: { times, millisecondsMax }, start }));
+      return shares.ask(flooder, () => ({ weight: 1, isLong: true, start }));
     },
     /** The one that was begun took so long. */
     async endAfter(milliseconds: number) {
       clock += milliseconds;
       askOther();
       end();
+      end = () => expect.fail('Nothing was begun.');
       await turnOfLoop();
     },
     /** Lets time go by, as others see it too. */
@@ -207,7 +210,7 @@ function longWork({ times = 1, millisecondsMax = Number.POSITIVE_INFINITY }) {
 }
 
 test('a rest ends when nobody else asks any more', async () => {
-  const { begun, ask, endAfter, wait } = longWork({ times: 10 });
+  const { begun, ask, endAfter, wait } = longWork();
   ask('first');
   ask('second');
   await endAfter(userWorkSharedMilliseconds / 2);
@@ -218,7 +221,7 @@ test('a rest ends when nobody else asks any more', async () => {
 });
 
 test('a rest goes on for as long as somebody else asks', async () => {
-  const { begun, ask, askOther, endAfter, wait } = longWork({ times: 10 });
+  const { begun, ask, askOther, endAfter, wait } = longWork();
   ask('first');
   ask('second');
   await endAfter(userWorkSharedMilliseconds / 2);
@@ -231,72 +234,103 @@ test('a rest goes on for as long as somebody else asks', async () => {
   expect(begun).toEqual(['first', 'second']);
 });
 
-test('those that rest together wait no longer than a client does', async () => {
-  const count = 100;
-  const { begun, ask, askOther, endAfter, wait } = longWork({ times: 99 });
-  for (let at = 0; at <= count; at++) ask(`${at}`);
-  await endAfter(longWorkWaitMilliseconds); // The first one: nobody knows yet how many there are.
-  expect(begun).toHaveLength(1);
-  let waited = 0;
-  for (; begun.length <= count && waited < 10 * longWorkWaitMilliseconds; waited += 50) {
-    wait(50);
-    askOther();
-    if (begun.length === 1) waited = 0;
-    else await endAfter(1000);
-  }
-  expect(begun).toHaveLength(count + 1);
-  expect(waited).toBeLessThan(longWorkWaitMilliseconds);
-});
-
-test('who goes while it rests, or before it is read, is forgotten, however many they are', async () => {
-  const { begun, ask, askOther, endAfter, wait } = longWork({ times: 10 });
+test('who is gone is forgotten, unread, at rest, or first in the line, however many they are', async () => {
+  const { begun, ask, askOther, endAfter, wait } = longWork();
   ask('first');
-  ask('second');
   const gone = Array.from({ length: 20_000 }, (_, at) => ask(`gone ${at}`));
-  ask('last');
+  ask('second');
   for (const forget of gone.slice(0, 10_000)) forget();
   await endAfter(10);
   for (const forget of gone.slice(10_000)) forget();
-  wait(100);
-  await endAfter(10);
-  wait(99); // Nor do they count for those that wait together.
+  expect(begun).toEqual(['first']);
   askOther();
+  wait(100);
   expect(begun).toEqual(['first', 'second']);
-  wait(1);
-  expect(begun).toEqual(['first', 'second', 'last']);
+});
+
+test('whoever waits behind what is forgotten waits for it no longer', () => {
+  const shares = new FairShare(() => 0);
+  askMany(shares, other, 1);
+  const begun: string[] = [];
+  const ask = (name: string, weight: number) =>
+    shares.ask(flooder, () => ({ weight, isLong: false, start: () => void begun.push(name) }));
+  ask('small', 1);
+  const forget = ask('huge', 2 * sharedWorkMax);
+  ask('small, too', 1);
+  expect(begun).toEqual(['small']);
+  forget();
+  expect(begun).toEqual(['small', 'small, too']);
 });
 
 test('nothing of a line is kept when it was begun or forgotten, though it could still be forgotten', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void; // What the flag says there is.
-  const shares = new FairShare(() => 0);
+  const { shares, ask, endAfter } = longWork();
   const lines: WeakRef<object>[] = [];
-  const ask = () => {
+  const askFor = (isLong: boolean) => {
     const bytes = Buffer.alloc(1000);
     lines.push(new WeakRef(bytes));
-    return shares.ask(flooder, () => ({
-      weight: bytes.length && userWorkMax,
-      rest: undefined,
-      start: () => undefined,
-    }));
+    return shares.ask(flooder, () => ({ weight: bytes.length, isLong, start: () => undefined }));
   };
-  const forgets = [ask(), ask()];
-  forgets[1]?.();
+  ask('long');
+  const unread = [askFor(false), askFor(false)];
+  unread[1]?.();
+  await endAfter(10); // The first is begun, and never done.
+  const atRest = askFor(true);
+  atRest();
   await turnOfLoop();
   collect();
-  expect(lines.map((one) => one.deref())).toEqual([undefined, undefined]);
-  for (const forget of forgets) forget();
+  expect(lines.map((one) => one.deref())).toEqual([undefined, undefined, undefined]);
+  for (const forget of [...unread, atRest]) forget();
+});
+
+test('while others ask, lines that take long to read together have the next one read after as long', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  let clock = 0;
+  const shares = new FairShare(() => clock);
+  askMany(shares, other, 1);
+  let read = 0;
+  let end: (rest?: Rest) => void = () => {};
+  const start = (done: (rest?: Rest) => void) => {
+    end = done;
+  };
+  for (let at = 0; at < 10; at++) {
+    shares.ask(flooder, () => {
+      read++;
+      clock += 0.75 * lineReadMillisecondsMax;
+      return { weight: 1, isLong: true, start };
+    });
+  }
+  expect(read).toBe(2); // The second does not fit.
+  end({ times: 1000, millisecondsMax: 1000 });
+  await turnOfLoop();
+  expect(read).toBe(2);
+  for (const next of [4, 6]) {
+    vi.advanceTimersByTime(1.5 * lineReadMillisecondsMax);
+    expect(read).toBe(next);
+  }
 });
 
 test('whoever made many changes in one rests after it by their number', () => {
-  const ofLines = (count: number) => restOf({ id: 1, method: 'add', params: { lines: Array(count).fill({}) } });
-  const ofDelivery = (times: number) => ({ times, millisecondsMax: deliveryRestMillisecondsMax });
-  expect(ofLines(16)).toBe(undefined);
-  expect([17, 200, 1000].map(ofLines)).toEqual([longWorkRests, 20, deliveryRestsMax].map(ofDelivery));
-  const part = { times: longWorkRests, millisecondsMax: longWorkRestMillisecondsMax };
-  expect(restOf({ id: 1, method: 'import.page', params: {} })).toEqual(part);
-  expect(restOf({ id: 1, method: 'undo', params: { seq: 1 } })).toEqual(part); // Perhaps of a thousand lines.
-  expect(restOf({ id: 1, method: 'view', params: { limit: 1000 } })).toBe(undefined);
+  const reply = { id: 1, result: {} };
+  const ofDelivery = (count: number) => {
+    const request = { id: 1, method: 'add', params: { lines: Array(count).fill({}) } };
+    return [isLong(request), restOf(request, reply)];
+  };
+  const rest = (times: number) => ({ times, millisecondsMax: deliveryRestMillisecondsMax });
+  expect(ofDelivery(16)[0]).toBe(false);
+  expect([17, 90, 1000].map(ofDelivery)).toEqual(
+    [longWorkRests, 30, deliveryRestsMax].map((times) => [true, rest(times)]),
+  );
+  const undo = { id: 1, method: 'undo', params: { seq: 1 } };
+  const undone = (count: number) => restOf(undo, { id: 1, result: { lines: Array(count).fill({}), operation: 'x' } });
+  expect([isLong(undo), undone(1), undone(1000)]).toEqual([true, rest(longWorkRests), rest(deliveryRestsMax)]);
+  expect(restOf(undo, { id: 1, failure: new Failure('conflict', 'It was undone.') })).toEqual(rest(longWorkRests));
+  const page = { id: 1, method: 'import.page', params: {} };
+  const pageRest = { times: longWorkRests, millisecondsMax: importPageRestMillisecondsMax };
+  expect([isLong(page), restOf(page, reply)]).toEqual([true, pageRest]);
+  expect(isLong({ id: 1, method: 'view', params: { limit: 1000 } })).toBe(false);
 });
 
 test('of its share a delivery takes as much as its lines would by themselves', () => {
@@ -395,25 +429,30 @@ test('what somebody has asked for and not got when they leave is not done any mo
   expect(viewed?.result?.['seq']).toBeLessThan(requestsInFlightMax);
 });
 
-test('while others ask, a second large delivery waits, what is short goes before it, and who leaves does not have it done', async () => {
+test('while others ask, large deliveries wait for a rest, what is short does not, and who is cut off does not have it done', async () => {
   const server = await startServer();
   const administrator = await WireClient.open(server);
   const grant = await enrollAdministrator(server, administrator);
   const { client: clerk } = await enrollUser(server, administrator, 'clerk', 'clerk');
   const lines = Array.from({ length: 1000 }, (_, at) => ({ item: `Flood ${at}`, quantity: 1 }));
-  const delivery = () => ({ lines, operation: randomUUID() });
-  const asking = setInterval(() => clerk.write(line(1, 'ping')), userWorkSharedMilliseconds / 10);
+  const delivery = () => line(1, 'add', { lines, operation: randomUUID() });
+  const asking = setInterval(() => clerk.write(line(1, 'ping')), userWorkSharedMilliseconds / 20);
   onTestFinished(() => clearInterval(asking));
   await clerk.ask('ping');
-  const [first, second, leaving] = await Promise.all([1, 2, 3].map(() => openAs(server, grant['accessToken'])));
-  if (!first || !second || !leaving) return expect.fail('nobody is there');
-  await first.ask('add', delivery());
+  const open = () => openAs(server, grant['accessToken']);
+  const [first, second] = [await open(), await open()];
+  const wire = connectTcp(server.port, '127.0.0.1');
+  const leaving = await WireClient.open(server, { socket: wire });
+  await leaving.ask('authenticate', { token: grant['accessToken'] });
+  first.write(delivery());
+  expect(await first.reply()).toMatchObject({ result: { lines: expect.any(Array) } });
   const since = performance.now();
-  second.write(line(1, 'add', delivery()));
-  leaving.write(line(1, 'add', delivery()));
+  await new Promise((resolve) => leaving.socket.write(delivery(), resolve));
+  expect(await administrator.ask('ping')).toHaveProperty('result'); // By now that was read.
+  wire.resetAndDestroy();
+  second.write(delivery());
   expect((await administrator.ask('view'))?.result?.['seq']).toBe(lines.length);
-  leaving.socket.destroy();
-  expect(await second.reply()).toMatchObject({ id: 1, result: { lines: expect.any(Array) } });
+  expect(await second.reply()).toMatchObject({ result: { lines: expect.any(Array) } });
   expect(performance.now() - since).toBeGreaterThan(100);
-  expect((await first.ask('view'))?.result?.['seq']).toBe(2 * lines.length);
+  expect((await administrator.ask('view'))?.result?.['seq']).toBe(2 * lines.length);
 });

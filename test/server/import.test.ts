@@ -189,3 +189,37 @@ test('access that ends while an import is looked at ends the look, and nothing i
   expect((await disabled)?.result).toBeUndefined();
   expect(await boss.ask('import.status', { import: id })).toMatchObject({ result: { state: 'staged', done: 8000 } });
 });
+
+/** An import of so many rows, all of which are staged. */
+async function staged(client: WireClient, rows: number): Promise<unknown> {
+  const begun = await client.ask('import.begin', { digest: digest(), rows });
+  const id = begun?.result?.['import'];
+  for (let page = 0; page * 1000 < rows; page++) {
+    const some = Array.from({ length: 1000 }, (_, at) => ({
+      line: page * 1000 + at + 2,
+      item: `Staged ${page}-${at}`,
+      quantity: 1,
+    }));
+    await client.ask('import.page', { import: id, page, rows: some });
+  }
+  return id;
+}
+
+test('while an import is looked at, its user goes on with everything, but looks at one at a time', async () => {
+  const [looking, working, waiting] = [await administrator(), await administrator(), await administrator()];
+  const [first, second] = [await staged(looking, 40_000), await staged(waiting, 1000)];
+  const answered: string[] = [];
+  const look = async (client: WireClient, id: unknown, name: string) => {
+    const reply = await client.ask('import.accept', { import: id, dryRun: true, operation: randomUUID() });
+    answered.push(name);
+    return reply;
+  };
+  const looks = [look(looking, first, 'first look'), look(waiting, second, 'second look')];
+  const lines = Array.from({ length: 17 }, (_, at) => ({ item: `Beside ${at}`, quantity: 1 }));
+  expect(await working.ask('add', { lines, operation: randomUUID() })).toHaveProperty('result');
+  expect(await working.ask('view', { sort: 'sku', limit: 1 })).toHaveProperty('result');
+  expect(answered).toEqual([]);
+  for (const reply of await Promise.all(looks))
+    expect(reply?.result).toMatchObject({ state: 'staged', problemsTotal: 0 });
+  expect(answered).toEqual(['first look', 'second look']);
+});

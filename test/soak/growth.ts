@@ -54,7 +54,7 @@ export const measures: readonly Measure[] = [
     secondsMin: 600,
   },
   {
-    // Tells, when resident memory rises, whether it is V8's young generation. SQLite keeps up to 64 MiB of a growing store.
+    // Tells, when resident memory rises, whether it is V8's young generation. SQLite keeps up to 32 MiB of a growing store.
     what: 'Memory beside the heaps',
     unit: ' MiB',
     value: ({ beside }) => beside,
