@@ -19,7 +19,7 @@ import {
 import { may } from '../model/user.ts';
 import { lineTooLong } from '../wire/frame.ts';
 import { formatReply, parseRequest, type Reply, type Request } from '../wire/message.ts';
-import { type Caller, dispatch, isLong, restOf, type Services, shareOf, weightOf } from './dispatch.ts';
+import { type Caller, changesOf, dispatch, isLong, restOf, type Services, shareOf, weightOf } from './dispatch.ts';
 import type { Turn } from './fair-share.ts';
 import { Incoming } from './incoming.ts';
 import { Outgoing } from './outgoing.ts';
@@ -288,7 +288,7 @@ export class Connection {
         this.#answer(request, weight, done);
         this.#pump();
       };
-      return { weight: shareOf(request, weight), isLong: isLong(request), start };
+      return { weight: shareOf(request, weight), changes: changesOf(request), isLong: isLong(request), start };
     } catch (error) {
       return this.#refuseLine(error);
     }
@@ -332,7 +332,7 @@ export class Connection {
           resolve(reply);
         });
       };
-      const forget = this.#services.looks.ask(userId, () => ({ weight: 1, isLong: true, start }));
+      const forget = this.#services.looks.ask(userId, () => ({ weight: 1, changes: 0, isLong: true, start }));
       this.#socket.once('close', forget);
     });
   }

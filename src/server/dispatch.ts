@@ -145,6 +145,15 @@ export function isLong({ method, params: { lines } }: Request): boolean {
   return Array.isArray(lines) && lines.length > rowsPerRequest;
 }
 
+const changing: ReadonlySet<string | undefined> = new Set(['stock:write', 'stock:count', 'item:write']);
+
+/** How many changes of stock and items a request makes; 0 for a long one, after which there is a rest. */
+export function changesOf(request: Request): number {
+  const { lines } = request.params;
+  if (isLong(request) || !changing.has(findCommand(request.method)?.permission)) return 0;
+  return Array.isArray(lines) ? lines.length : 1;
+}
+
 const changes = v.object({ lines: v.array(v.unknown()) });
 
 /** How its user rests after such a request, by the changes that it made, or would have made. */

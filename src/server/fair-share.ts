@@ -1,8 +1,16 @@
-import { lineReadMillisecondsMax, sharedWorkMax, userWorkMax, userWorkSharedMilliseconds } from '../model/limits.ts';
+import {
+  lineReadMillisecondsMax,
+  sharedChangesPerSecondMax,
+  sharedWorkMax,
+  userWorkMax,
+  userWorkSharedMilliseconds,
+} from '../model/limits.ts';
 
 /** A request that was read: it is begun when there is room for it. */
 export interface Turn {
   readonly weight: number;
+  /** How many changes it makes, if it is not long. */
+  readonly changes: number;
   /** It may be many changes in one: nobody can be served in the middle of it. */
   readonly isLong: boolean;
   /** Begins it; `done` is called once, when it has its reply, and with what follows if it was long. */
@@ -34,7 +42,9 @@ interface Work {
   readonly longs: Set<Waiting>;
   /** How long reading took in this turn of the event loop, in milliseconds. */
   reading: number;
-  /** Reading took long: others have as long now. */
+  /** When as many changes as were begun may have been, at as many in a second as others do not notice. */
+  changesUntil: number;
+  /** Reading took long, or there were many changes: others have their time now. */
   isResting: boolean;
   /** Something long was done: others have its `Rest` before the next one. */
   isRestingLong: boolean;
@@ -78,6 +88,7 @@ export class FairShare {
         line: new Set(),
         longs: new Set(),
         reading: 0,
+        changesUntil: Number.NEGATIVE_INFINITY,
         isResting: false,
         isRestingLong: false,
       };
@@ -131,7 +142,7 @@ export class FairShare {
       const line = hasRested ? work.longs : work.line;
       const [first] = line;
       if (!first) break;
-      if (!first.turn && (work.isResting || (hasRested && work.begun > 0))) return;
+      if (work.isResting || (!first.turn && hasRested && work.begun > 0)) return;
       first.turn ??= this.#read(userId, work, first, isShared);
       const mustRest = work.isRestingLong && first.turn?.isLong;
       if (first.turn && !mustRest && !fits(work, first.turn, isShared ? sharedWorkMax : userWorkMax)) return;
@@ -141,7 +152,7 @@ export class FairShare {
         work.longs.add(first);
       } else this.#begin(userId, work, first);
     }
-    const isIdle = work.begun === 0 && !work.isResting && !work.isRestingLong;
+    const isIdle = work.begun === 0 && !work.isResting && !work.isRestingLong && work.changesUntil <= this.#now();
     if (isIdle && this.#works.get(userId) === work) this.#works.delete(userId);
   }
 
@@ -150,9 +161,10 @@ export class FairShare {
     const { turn } = waiting;
     empty(waiting);
     if (!turn) return;
-    const { weight, start } = turn;
+    const { weight, changes, start } = turn;
     const since = this.#now();
     work.begun += weight;
+    if (changes > 0) this.#pace(userId, work, changes);
     start((rest) => {
       work.done += weight;
       if (rest && this.#isShared(userId)) {
@@ -170,14 +182,28 @@ export class FairShare {
     const took = this.#now() - since;
     work.reading += took;
     if (took > lineReadMillisecondsMax || (isShared && work.reading > lineReadMillisecondsMax)) {
-      work.isResting = true;
-      setTimeout(() => {
-        work.isResting = false;
-        this.#proceed(userId, work);
-      }, work.reading);
+      this.#rest(userId, work, work.reading);
       work.reading = 0;
     }
     return turn;
+  }
+
+  /** While others ask, what makes more than a share of changes has the next ones begun when their time has come. */
+  #pace(userId: number, work: Work, changes: number): void {
+    if (!this.#isShared(userId)) return;
+    const now = this.#now();
+    const each = 1000 / sharedChangesPerSecondMax;
+    work.changesUntil = Math.max(work.changesUntil, now) + changes * each;
+    const ahead = work.changesUntil - now;
+    if (ahead >= sharedWorkMax * each && !work.isResting) this.#rest(userId, work, ahead);
+  }
+
+  #rest(userId: number, work: Work, milliseconds: number): void {
+    work.isResting = true;
+    setTimeout(() => {
+      work.isResting = false;
+      this.#proceed(userId, work);
+    }, milliseconds);
   }
 
   /** Nobody rests any longer when nobody else asks any more. */

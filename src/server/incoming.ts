@@ -87,7 +87,7 @@ export class Incoming {
         if (this.#writer.isOpen()) this.#writer.onTurn();
         else this.#forgetLongLine();
       };
-      return this.#writer.isOpen() ? { weight, isLong: false, start } : undefined;
+      return this.#writer.isOpen() ? { weight, changes: 0, isLong: false, start } : undefined;
     });
   }
 

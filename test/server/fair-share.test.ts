@@ -13,11 +13,12 @@ import {
   longWorkRests,
   requestsInFlightMax,
   rowsPerRequest,
+  sharedChangesPerSecondMax,
   sharedWorkMax,
   userWorkMax,
   userWorkSharedMilliseconds,
 } from '../../src/model/limits.ts';
-import { isLong, restOf, shareOf, weightOf } from '../../src/server/dispatch.ts';
+import { changesOf, isLong, restOf, shareOf, weightOf } from '../../src/server/dispatch.ts';
 import { FairShare, type Rest } from '../../src/server/fair-share.ts';
 import { startServer } from '../support/server.ts';
 import { enrollAdministrator, enrollUser, line, openAs, WireClient } from '../support/wire-client.ts';
@@ -28,7 +29,7 @@ const [flooder, other] = [1, 2];
 function askMany(shares: FairShare, userId: number, count: number): number {
   let begun = 0;
   for (let at = 0; at < count; at++)
-    shares.ask(userId, () => ({ weight: 1, isLong: false, start: () => void begun++ }));
+    shares.ask(userId, () => ({ weight: 1, changes: 0, isLong: false, start: () => void begun++ }));
   return begun;
 }
 
@@ -51,7 +52,7 @@ test('what waits is begun in its order, when as much was answered, and the large
       begun.push(name);
       end = done;
     };
-    shares.ask(flooder, () => ({ weight, isLong: false, start }));
+    shares.ask(flooder, () => ({ weight, changes: 0, isLong: false, start }));
   };
   ask('huge', 2 * sharedWorkMax);
   ask('small', 1);
@@ -73,13 +74,20 @@ test('of what waits only the first is read, and what comes to nothing holds nobo
   const shares = new FairShare(() => 0);
   askMany(shares, other, 1);
   const ends: (() => void)[] = [];
-  shares.ask(flooder, () => ({ weight: sharedWorkMax, isLong: false, start: (done) => void ends.push(done) }));
+  shares.ask(flooder, () => ({
+    weight: sharedWorkMax,
+    changes: 0,
+    isLong: false,
+    start: (done) => void ends.push(done),
+  }));
   const read: number[] = [];
   const begun: number[] = [];
   for (let at = 0; at < 100; at++) {
     shares.ask(flooder, () => {
       read.push(at);
-      return at % 2 === 0 ? undefined : { weight: sharedWorkMax, isLong: false, start: () => void begun.push(at) };
+      return at % 2 === 0
+        ? undefined
+        : { weight: sharedWorkMax, changes: 0, isLong: false, start: () => void begun.push(at) };
     });
   }
   expect(read).toEqual([0, 1]);
@@ -96,7 +104,7 @@ test('whose line takes long to read has the next one read after as long', async 
     shares.ask(userId, () => {
       clock += milliseconds;
       read.push(name);
-      return { weight: 1, isLong: false, start: (done) => done() };
+      return { weight: 1, changes: 0, isLong: false, start: (done) => done() };
     });
   };
   ask(flooder, 'long', 100);
@@ -121,7 +129,7 @@ test('what is long is worked on alone, and while others ask its user rests many 
       if (isLong) end = () => done(rest);
       else done();
     };
-    shares.ask(userId, () => ({ weight: 1, isLong, start }));
+    shares.ask(userId, () => ({ weight: 1, changes: 0, isLong, start }));
   };
   const endAfter = async (milliseconds: number) => {
     clock += milliseconds;
@@ -155,7 +163,7 @@ test('what is long is worked on alone, and while others ask its user rests many 
   expect(begun.splice(0)).toEqual(['short', 'short 2']);
   vi.advanceTimersByTime(importPageRestMillisecondsMax - 1);
   const ends: (() => void)[] = [];
-  shares.ask(flooder, () => ({ weight: 1, isLong: false, start: (done) => void ends.push(done) }));
+  shares.ask(flooder, () => ({ weight: 1, changes: 0, isLong: false, start: (done) => void ends.push(done) }));
   expect(begun).toEqual([]);
   vi.advanceTimersByTime(1); // When everything is slow, nobody waits so many times as long.
   ask(flooder, 'short 3', false); // Its turn is after that of what has rested.
@@ -180,7 +188,8 @@ function longWork() {
   let end = () => {};
   const shares = new FairShare(() => clock);
   const begun: string[] = [];
-  const askOther = () => void shares.ask(other, () => ({ weight: 1, isLong: false, start: (done) => done() }));
+  const askOther = () =>
+    void shares.ask(other, () => ({ weight: 1, changes: 0, isLong: false, start: (done) => done() }));
   askOther();
   return {
     begun,
@@ -191,7 +200,7 @@ function longWork() {
         begun.push(name);
         end = () => done({ times: 10, millisecondsMax: Number.POSITIVE_INFINITY });
       };
-      return shares.ask(flooder, () => ({ weight: 1, isLong: true, start }));
+      return shares.ask(flooder, () => ({ weight: 1, changes: 0, isLong: true, start }));
     },
     /** The one that was begun took so long. */
     async endAfter(milliseconds: number) {
@@ -253,7 +262,7 @@ test('whoever waits behind what is forgotten waits for it no longer', () => {
   askMany(shares, other, 1);
   const begun: string[] = [];
   const ask = (name: string, weight: number) =>
-    shares.ask(flooder, () => ({ weight, isLong: false, start: () => void begun.push(name) }));
+    shares.ask(flooder, () => ({ weight, changes: 0, isLong: false, start: () => void begun.push(name) }));
   ask('small', 1);
   const forget = ask('huge', 2 * sharedWorkMax);
   ask('small, too', 1);
@@ -270,7 +279,7 @@ test('nothing of a line is kept when it was begun or forgotten, though it could 
   const askFor = (isLong: boolean) => {
     const bytes = Buffer.alloc(1000);
     lines.push(new WeakRef(bytes));
-    return shares.ask(flooder, () => ({ weight: bytes.length, isLong, start: () => undefined }));
+    return shares.ask(flooder, () => ({ weight: bytes.length, changes: 0, isLong, start: () => undefined }));
   };
   ask('long');
   const unread = [askFor(false), askFor(false)];
@@ -299,7 +308,7 @@ test('while others ask, lines that take long to read together have the next one 
     shares.ask(flooder, () => {
       read++;
       clock += 0.75 * lineReadMillisecondsMax;
-      return { weight: 1, isLong: true, start };
+      return { weight: 1, changes: 0, isLong: true, start };
     });
   }
   expect(read).toBe(2); // The second does not fit.
@@ -310,6 +319,76 @@ test('while others ask, lines that take long to read together have the next one 
     vi.advanceTimersByTime(1.5 * lineReadMillisecondsMax);
     expect(read).toBe(next);
   }
+});
+
+/** Changes of the flooder, each done at once, while another asks or not. */
+function changing() {
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  let clock = 0;
+  let made = 0;
+  const shares = new FairShare(() => clock);
+  const change = () =>
+    shares.ask(flooder, () => {
+      const start = (done: () => void) => {
+        made++;
+        done();
+      };
+      return { weight: 1, changes: 1, isLong: false, start };
+    });
+  return {
+    change,
+    askOther: () => void askMany(shares, other, 1),
+    made: () => made,
+    /** Lets time go by, a millisecond after the other, in each of which there is a turn of the event loop. */
+    async wait(milliseconds: number) {
+      for (let at = 0; at < milliseconds; at++) {
+        clock++;
+        vi.advanceTimersByTime(1);
+        await turnOfLoop();
+      }
+    },
+  };
+}
+
+test('while others ask, so many changes of a user are made in a second, and of who is alone all', async () => {
+  const { change, askOther, made, wait } = changing();
+  for (let at = 0; at < 5000; at++) change();
+  expect(made()).toBe(userWorkMax);
+  await wait(2);
+  expect(made()).toBe(5000); // And nothing of that is held against them when somebody comes.
+  const tenth = sharedChangesPerSecondMax / 10;
+  askOther();
+  for (let at = 0; at < 3 * tenth; at++) change();
+  await wait(100);
+  expect(made() - 5000).toBeGreaterThanOrEqual(tenth);
+  expect(made() - 5000).toBeLessThanOrEqual(tenth + 2 * sharedWorkMax);
+  await wait(100);
+  expect(made() - 5000).toBeGreaterThanOrEqual(2 * tenth);
+  expect(made() - 5000).toBeLessThanOrEqual(2 * tenth + 2 * sharedWorkMax);
+  await wait(800); // The other has gone.
+  expect(made() - 5000).toBe(3 * tenth);
+});
+
+test('whoever asks for few changes at a time, over and over, makes no more of them', async () => {
+  const { change, askOther, made, wait } = changing();
+  askOther();
+  for (let at = 0; at < 100; at++) {
+    for (let few = 0; few < sharedWorkMax / 2; few++) change();
+    await wait(1);
+  }
+  expect(made()).toBeLessThanOrEqual(sharedChangesPerSecondMax / 10 + 2 * sharedWorkMax);
+});
+
+test('a change is what writes into the ledger or of items, each line of it', () => {
+  const of = (method: string, params: object = {}) => changesOf({ id: 1, method, params: { ...params } });
+  expect(['add', 'take', 'move', 'count', 'item.edit', 'item.add', 'location.rename'].map((one) => of(one))).toEqual(
+    Array(7).fill(1),
+  );
+  expect(
+    ['view', 'history', 'ping', 'watch', 'whoami', 'import.page', 'undo', 'nothing'].map((one) => of(one)),
+  ).toEqual(Array(8).fill(0));
+  expect([of('add', { lines: [{}, {}] }), of('add', { lines: Array(17).fill({}) })]).toEqual([2, 0]);
 });
 
 test('whoever made many changes in one rests after it by their number', () => {
