@@ -66,7 +66,7 @@ test('between two adds of somebody who does not wait, a flood of 2,048 adds gets
   const numbers = await server.converse(async (client) => {
     await client.ask('authenticate', { token });
     const told: number[] = [];
-    for (let turn = 0; turn < 20; turn++) {
+    for (let turn = 0; turn < 300; turn++) {
       const added = await client.ask('add', { item: 'Item', quantity: 1, operation: randomUUID() });
       told.push(Number(added?.result?.['seq']));
     }
