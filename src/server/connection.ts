@@ -107,10 +107,14 @@ export class Connection {
     return this.#ending === 'no' && !this.isLoggedIn;
   }
 
-  /** Whether this peer has been here for long enough to ask for something, and waits for nothing. */
+  /** Whether this peer waits for nothing, and is not choosing a password. */
   get isIdle(): boolean {
-    const age = performance.now() - this.#since;
-    return age > silentPeerMillisecondsMax && !this.#isBusy && !this.#caller.identity.isEnrolling;
+    return !this.#isBusy && !this.#caller.identity.isEnrolling;
+  }
+
+  /** Whether this peer has not been here for long enough to ask for something. */
+  get isNew(): boolean {
+    return performance.now() - this.#since <= silentPeerMillisecondsMax;
   }
 
   /** The id of the user whose connection this is, so far as somebody has proven that, and for as long as it is to stay. */

@@ -2,10 +2,16 @@ import { expect, test } from 'vitest';
 import { connectionsBeforeLoginMax, connectionsMax, connectionsPerUserMax } from '../../src/model/limits.ts';
 import { chooseVictim, type Member } from '../../src/server/crowd.ts';
 
-const newcomer: Member = { isStranger: true, isIdle: false, userId: undefined };
+const newcomer: Member = { isStranger: true, isIdle: true, isNew: true, userId: undefined };
 
 function some(count: number, member: Partial<Member>): Member[] {
-  return Array.from({ length: count }, () => ({ isStranger: false, isIdle: true, userId: undefined, ...member }));
+  return Array.from({ length: count }, () => ({
+    isStranger: false,
+    isIdle: true,
+    isNew: false,
+    userId: undefined,
+    ...member,
+  }));
 }
 
 /** Of as many users as it takes. */
@@ -26,6 +32,16 @@ test('of too many strangers the first goes who does nothing, and no user', () =>
   expect(chooseVictim(new Set([...users, ...busy, ...idle, newcomer]), newcomer)).toBe(idle[0]);
 });
 
+test('of strangers who all came just now the first goes who does nothing, or else the newcomer', () => {
+  const busy = some(9, { ...stranger, isIdle: false });
+  const fresh = some(connectionsBeforeLoginMax - 9, { ...stranger, isNew: true });
+  expect(chooseVictim(new Set([...busy, ...fresh, newcomer]), newcomer)).toBe(fresh[0]);
+  const old = some(1, stranger);
+  expect(chooseVictim(new Set([...busy, ...fresh, ...old, newcomer]), newcomer)).toBe(old[0]);
+  const allBusy = some(connectionsBeforeLoginMax, { ...stranger, isIdle: false });
+  expect(chooseVictim(new Set([...allBusy, newcomer]), newcomer)).toBe(newcomer);
+});
+
 test('of too many users the one goes who has most', () => {
   const [first, crowd] = [some(3, { userId: 2 }), someUsers(connectionsMax - 3)];
   expect(chooseVictim(new Set([...first, ...crowd, newcomer]), newcomer)).toBe(crowd[0]);
@@ -33,7 +49,7 @@ test('of too many users the one goes who has most', () => {
 
 test('a user who has more than any may have loses one that does nothing, or else the first', () => {
   const busy = some(connectionsPerUserMax, { userId: 1, isIdle: false });
-  const idle: Member = { isStranger: false, isIdle: true, userId: 1 };
+  const idle: Member = { isStranger: false, isIdle: true, isNew: false, userId: 1 };
   expect(chooseVictim(new Set([...busy, newcomer]), newcomer)).toBeUndefined();
   expect(chooseVictim(new Set([...busy, ...some(1, { userId: 1, isIdle: false }), newcomer]), newcomer)).toBe(busy[0]);
   expect(chooseVictim(new Set([...busy, idle, newcomer]), newcomer)).toBe(idle);
