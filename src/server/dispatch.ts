@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import * as v from 'valibot';
 import type { Authentication } from '../auth/authentication.ts';
 import type { PresentedCertificate } from '../auth/certificate.ts';
 import type { Identity } from '../auth/identity.ts';
@@ -154,15 +153,20 @@ export function changesOf(request: Request): number {
   return Array.isArray(lines) ? lines.length : 1;
 }
 
-const changes = v.object({ lines: v.array(v.unknown()) });
-
 /** How its user rests after such a request, by the changes that it made, or would have made. */
 export function restOf({ method, params }: Request, reply: Reply): Rest {
   if (method === importPage.name) return { times: longWorkRests, millisecondsMax: importPageRestMillisecondsMax };
-  const made = method === undo.name && 'result' in reply ? reply.result : params;
-  const count = v.is(changes, made) ? made.lines.length : 0;
-  const times = Math.min(Math.max(longWorkRests, count / deliveryLinesPerRest), deliveryRestsMax);
-  return { times, millisecondsMax: deliveryRestMillisecondsMax };
+  const times = linesOf(method === undo.name && 'result' in reply ? reply.result : params) / deliveryLinesPerRest;
+  return {
+    times: Math.min(Math.max(longWorkRests, times), deliveryRestsMax),
+    millisecondsMax: deliveryRestMillisecondsMax,
+  };
+}
+
+function linesOf(value: unknown): number {
+  return typeof value === 'object' && value !== null && 'lines' in value && Array.isArray(value.lines)
+    ? value.lines.length
+    : 0;
 }
 
 function rowsOf(method: string, { items, limit, lines }: Request['params']): number {
