@@ -153,6 +153,8 @@ export const unreadReplyBytesMaxBeforeLogin = 16 * 1024;
 export const unreadReplyBytesMax = 1024 * 1024;
 export const unreadReplySecondsMax = 10;
 
+/** Whoever comes in the same moment as thousands would else be dropped by the system, and try again after a second. */
+export const acceptBacklogMax = 4096;
 /** A silent or slow stranger costs a socket for this long and no longer. */
 export const handshakeSecondsMax = 5;
 export const silentPeerMillisecondsMax = 250;

@@ -4,7 +4,7 @@ import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node
 import type { PresentedCertificate } from '../auth/certificate.ts';
 import type { Identity } from '../auth/identity.ts';
 import { Failure } from '../model/failure.ts';
-import { drainSecondsMax } from '../model/limits.ts';
+import { acceptBacklogMax, drainSecondsMax } from '../model/limits.ts';
 import { alpnProtocol } from '../wire/message.ts';
 import { BoundedLog } from './bounded-log.ts';
 import { Connection } from './connection.ts';
@@ -76,7 +76,7 @@ export class Listener {
     const listener = new Listener(server, services);
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(explainListenError(error, host, port)));
-      server.listen({ host, port }, resolve);
+      server.listen({ host, port, backlog: acceptBacklogMax }, resolve);
     });
     // Without a listener an accept that fails later, for want of file descriptors, would end the process.
     server.on('error', (error) => services.log.error({ err: error }, 'cannot accept a connection'));
