@@ -52,7 +52,8 @@ export async function temporaryFolder(
   const folder = await mkdtemp(join(tmpdir(), 'secure-inv-'));
   const forget = atEnd(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
   whenDone(async () => {
-    await rm(folder, { recursive: true, force: true });
+    // A process that was started here, and is about to end, may put a file there meanwhile.
+    await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
     forget();
   });
   return folder;
