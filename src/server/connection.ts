@@ -20,7 +20,7 @@ import { may } from '../model/user.ts';
 import { lineTooLong } from '../wire/frame.ts';
 import { formatReply, parseRequest, type Reply, type Request } from '../wire/message.ts';
 import { type Caller, changesOf, dispatch, isLong, restOf, type Services, shareOf, weightOf } from './dispatch.ts';
-import type { Turn } from './fair-share.ts';
+import type { Done, Turn } from './fair-share.ts';
 import { Incoming } from './incoming.ts';
 import { Outgoing } from './outgoing.ts';
 import type { Watches } from './watches.ts';
@@ -286,7 +286,7 @@ export class Connection {
       const request = parseRequest(line, this.isLoggedIn ? jsonValuesMax : jsonValuesMaxBeforeLogin);
       if (line.length > lineBytesMax && request.method !== importPage.name) throw lineTooLong(lineBytesMax);
       const weight = weightOf(request, line.length);
-      const start: Turn['start'] = (done) => {
+      const start = (done: Done) => {
         this.#isWaiting = false;
         if (!this.#isOpen) return done();
         this.#answer(request, weight, done);
@@ -304,7 +304,7 @@ export class Connection {
     this.refuse(error);
   }
 
-  #answer(request: Request, weight: number, done: Parameters<Turn['start']>[0]): void {
+  #answer(request: Request, weight: number, done: Done): void {
     this.#inFlight += weight;
     const isLook = request.method === importAccept.name;
     if (isLook) done();
@@ -329,7 +329,7 @@ export class Connection {
     const { userId } = this.#caller.identity;
     if (userId === undefined) return ask();
     return new Promise((resolve) => {
-      const start: Turn['start'] = (done) => {
+      const start = (done: Done) => {
         void ask().then((reply) => {
           this.#socket.off('close', forget);
           done();

@@ -14,9 +14,9 @@ export interface Member {
 
 /**
  * Who has to go when there are too many, the first to come first; undefined when there is room. Among strangers it is one
- * who does nothing, because whoever means to log in does so at once: one who had the time to, if there is one; among users it is one of
- * whoever has most. Were it always the newcomer, a crowd that says nothing, or one user, would keep everybody else out. Whoever has more than any user may
- * have loses a connection whatever it does.
+ * who does nothing, because whoever means to log in does so at once: one who had the time to, if there is one; among users
+ * it is one of whoever has most. Were it always the newcomer, a crowd that says nothing, or one user, would keep everybody
+ * else out. Whoever has more than any user may have loses a connection whatever it does.
  */
 export function chooseVictim<T extends Member>(all: ReadonlySet<T>, newcomer: T): T | undefined {
   if (all.size <= connectionsBeforeLoginMax) return undefined;

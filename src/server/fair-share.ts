@@ -13,9 +13,12 @@ export interface Turn {
   readonly changes: number;
   /** It may be many changes in one: nobody can be served in the middle of it. */
   readonly isLong: boolean;
-  /** Begins it; `done` is called once, when it has its reply, and with what follows if it was long. */
-  readonly start: (done: (rest?: Rest) => void) => void;
+  /** Begins it; `done` is called once, when it has its reply. */
+  readonly start: (done: Done) => void;
 }
+
+/** Says that something is done, and what follows if it was long. */
+export type Done = (rest?: Rest) => void;
 
 /** What others get of the time after something long: so many times as long as it took, up to a maximum. */
 export interface Rest {
