@@ -21,12 +21,6 @@ import {
 import { findSearched, selectBroadly } from './stock-search.ts';
 import { walkAll, walkByName } from './stock-walk.ts';
 
-interface BalanceRow {
-  readonly item_id: number;
-  readonly location: string;
-  readonly quantity: number;
-}
-
 /** How the answer is found: in the order of an index, or by looking at a few one by one. */
 type Way =
   | { readonly by: 'index of all' }
@@ -124,36 +118,66 @@ export function withLocations(
   rows: readonly ItemRow[],
   places: readonly number[] | null,
 ): ItemStock[] {
-  const only = places && JSON.stringify(places);
-  const balances = database.all<BalanceRow>(
-    `SELECT item_id, location.name AS location, quantity
-     FROM json_each(?) AS page CROSS JOIN balance ON item_id = page.value JOIN location ON location.id = location_id
-     WHERE quantity > 0 AND (? IS NULL OR location_id IN (SELECT value FROM json_each(?)))
-     ORDER BY page.key, location_id LIMIT ?`,
-    JSON.stringify(rows.map((row) => row.id)),
-    only,
-    only,
-    balancesShownMax + 1,
-  );
-  const byItem = Map.groupBy(balances, (balance) => balance.item_id);
-  const cut = balances.length > balancesShownMax ? balances.at(-1)?.item_id : undefined;
-  const end =
-    cut === undefined
-      ? rows.length
-      : Math.max(
-          1,
-          rows.findIndex(({ id }) => id === cut),
-        );
-  return rows.slice(0, end).map((row) => ({
-    item: row.name,
-    quantity: row.quantity,
-    unit: row.unit,
-    precision: row.precision,
-    sku: row.sku,
-    barcode: row.barcode,
-    category: row.category,
-    description: row.description,
-    lowAt: row.low_at,
-    locations: (byItem.get(row.id) ?? []).map(({ location, quantity }) => ({ location, quantity })),
-  }));
+  const nameOf = namesOf(database);
+  const items: ItemStock[] = [];
+  let shown = 0;
+  for (const [row, balances] of eachWithBalances(database, rows, places)) {
+    shown += balances.length;
+    if (shown > balancesShownMax && items.length > 0) break;
+    items.push({
+      item: row.name,
+      quantity: row.quantity,
+      unit: row.unit,
+      precision: row.precision,
+      sku: row.sku,
+      barcode: row.barcode,
+      category: row.category,
+      description: row.description,
+      lowAt: row.low_at,
+      locations: balances.map(([location, quantity]) => ({ location: nameOf(location), quantity })),
+    });
+  }
+  return items;
+}
+
+type Balance = readonly [location: number, quantity: number];
+
+/** For so many items at once balances are read. */
+const itemsAtOnce = 20;
+
+/** The rows, each with what there is of its item. */
+function* eachWithBalances(
+  database: Database,
+  rows: readonly ItemRow[],
+  places: readonly number[] | null,
+): Generator<readonly [ItemRow, readonly Balance[]]> {
+  const isHere = places === null ? '' : 'AND location_id IN (SELECT value FROM json_each(?2))';
+  // One row for each item: to hand over a row for each balance takes twice as long, and so does the name of its location.
+  const sql = `SELECT (
+      SELECT json_group_array(json_array(location_id, quantity)) FROM balance
+      WHERE item_id = page.value AND quantity > 0 ${isHere}
+    ) AS balances
+    FROM json_each(?1) AS page ORDER BY page.key`;
+  for (let begin = 0; begin < rows.length; begin += itemsAtOnce) {
+    const some = rows.slice(begin, begin + itemsAtOnce);
+    const ids = JSON.stringify(some.map(({ id }) => id));
+    const lists = database.all<{ balances: string }>(sql, ids, ...(places ? [JSON.stringify(places)] : []));
+    for (const [at, row] of some.entries()) {
+      const balances = JSON.parse(lists[at]?.balances ?? '[]') as Balance[]; // The query has made it.
+      yield [row, balances.sort(([a], [b]) => a - b)];
+    }
+  }
+}
+
+/** Tells the name of a location, and looks each up once. */
+function namesOf(database: Database): (location: number) => string {
+  const names = new Map<number, string>();
+  return (location) => {
+    let name = names.get(location);
+    if (name === undefined) {
+      ({ name } = database.one<{ name: string }>('SELECT name FROM location WHERE id = ?', location));
+      names.set(location, name);
+    }
+    return name;
+  };
 }
