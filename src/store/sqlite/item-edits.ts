@@ -3,19 +3,33 @@ import type { LedgerRecord } from '../../model/ledger.ts';
 import { canonicalKey } from '../../model/name.ts';
 import type { Database } from './database.ts';
 import type { ImportGuard } from './import-guard.ts';
-import { assertArchived, assertFits, type Facts, factsOfNew, keysOf, keyTaken, readFacts } from './item-facts.ts';
+import {
+  assertArchived,
+  assertFits,
+  type Facts,
+  factColumns,
+  factsOfNew,
+  factValues,
+  insertSearch,
+  keysOf,
+  keyTaken,
+  readFacts,
+} from './item-facts.ts';
 import { type Items, newItem, type StockedItem } from './items.ts';
 import { type Ledger, sha256 } from './ledger.ts';
 import { parseOperationId } from './operation-id.ts';
 import { deleteOperation, insertOperation, spentOperation } from './operations.ts';
-import { foldSearch } from './search-text.ts';
 import { unknownItem } from './unknown-item.ts';
+
+const updateItem = `UPDATE item SET (${factColumns}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?),
+    archived_at = CASE WHEN ? THEN ifnull(archived_at, ?) END
+  WHERE id = ?`;
 
 /** An edit that nothing stands against, not yet written. */
 interface Plan {
   readonly item: StockedItem;
   readonly facts: Facts;
-  /** The canonical keys that find the item no more, and those that do from now on. */
+  /** The canonical keys that find the item no more, and those that do from now on, besides the name of a new one. */
   readonly lost: readonly string[];
   readonly won: readonly string[];
 }
@@ -58,7 +72,8 @@ function planOrForget(parts: Parts, intent: ItemIntent, id: Uint8Array): Plan {
 }
 
 function plan({ database, items, guard }: Parts, { isNew, item: name, change }: ItemIntent): Plan {
-  const known = items.find(canonicalKey(name));
+  const asked = canonicalKey(name);
+  const known = items.find(asked);
   if (isNew && known) throw keyTaken(database, name, known);
   if (!isNew && !known) throw unknownItem(database, name, null);
   const item = known ?? newItem(name);
@@ -67,9 +82,9 @@ function plan({ database, items, guard }: Parts, { isNew, item: name, change }: 
   const facts: Facts = { ...before, ...Object.fromEntries(given) };
   const own = keysOf(before);
   const wanted = keysOf(facts);
-  for (const [key, asked] of wanted) {
-    const other = items.find(key);
-    if (other && other !== known) throw keyTaken(database, asked, other);
+  for (const [key, spelling] of wanted) {
+    const other = key === asked ? known : items.find(key);
+    if (other && other !== known) throw keyTaken(database, spelling, other);
   }
   assertFits(database, item, facts);
   if (change.archived !== undefined) assertArchived(database, item, change.archived);
@@ -78,36 +93,15 @@ function plan({ database, items, guard }: Parts, { isNew, item: name, change }: 
     item,
     facts,
     lost: [...own.keys()].filter((key) => !wanted.has(key)),
-    won: [...wanted.keys()].filter((key) => !known || !own.has(key)),
+    won: [...wanted.keys()].filter((key) => !own.has(key)),
   };
 }
 
 /** Writes what is known of the item now: its row, its keys, the search index, and what memory says. */
 function writeFacts(database: Database, items: Items, { item, facts, lost, won }: Plan, at: number): void {
-  const { name, unit, precision, sku, barcode, category, description, lowAt, archived } = facts;
-  const key = canonicalKey(name);
-  // What is in the search index already is taken out, which costs as much as all the rest.
-  if (item.id === 0) items.add(item);
-  else database.run('DELETE FROM item_search WHERE rowid = ?', item.id);
-  database.run(
-    `UPDATE item SET name = ?, key = ?, unit = ?, precision = ?, sku = ?, barcode = ?, category = ?, category_key = ?,
-       description = ?, low_at = ?, archived_at = CASE WHEN ? THEN ifnull(archived_at, ?) END
-     WHERE id = ?`,
-    name,
-    key,
-    unit,
-    precision,
-    sku,
-    barcode,
-    category,
-    category === null ? null : canonicalKey(category),
-    description,
-    lowAt,
-    archived ? 1 : 0,
-    at,
-    item.id,
-  );
-  if (key !== canonicalKey(item.name)) database.run('UPDATE balance SET key = ? WHERE item_id = ?', key, item.id);
+  const { name, precision, lowAt, archived } = facts;
+  if (item.id === 0) items.add(item, facts);
+  else rewrite(database, item, facts, at);
   for (const old of lost) {
     database.run('DELETE FROM item_key WHERE key = ?', old);
     items.forgetKey(old);
@@ -115,12 +109,17 @@ function writeFacts(database: Database, items: Items, { item, facts, lost, won }
   for (const own of won) {
     database.run('INSERT INTO item_key (key, item_id) VALUES (?, ?) ON CONFLICT DO NOTHING', own, item.id);
   }
-  database.run(
-    'INSERT INTO item_search (rowid, name, sku, barcode, category, description) VALUES (?, ?, ?, ?, ?, ?)',
-    item.id,
-    ...[name, sku, barcode, category, description].map((text) => text && foldSearch(text)),
-  );
   Object.assign(item, { name, precision, lowAt, isArchived: archived });
+}
+
+/** Writes the row of an item that is there already, and what it is found by, but for its codes. */
+function rewrite(database: Database, item: StockedItem, facts: Facts, at: number): void {
+  // Taken out of the search index first, which costs as much as all the rest.
+  database.run('DELETE FROM item_search WHERE rowid = ?', item.id);
+  database.run(updateItem, ...factValues(facts), facts.archived ? 1 : 0, at, item.id);
+  insertSearch(database, item.id, facts);
+  const key = canonicalKey(facts.name);
+  if (key !== canonicalKey(item.name)) database.run('UPDATE balance SET key = ? WHERE item_id = ?', key, item.id);
 }
 
 /** Appends the edit to the ledger: a movement of nothing, nowhere. */

@@ -1,3 +1,4 @@
+import type { SQLInputValue } from 'node:sqlite';
 import { Failure } from '../../model/failure.ts';
 import type { ItemChange } from '../../model/item.ts';
 import { canonicalKey } from '../../model/name.ts';
@@ -5,6 +6,7 @@ import { fitsPrecision, formatQuantity, precisionOf } from '../../model/quantity
 import { defaultUnit } from '../../model/stock.ts';
 import type { Database } from './database.ts';
 import type { StockedItem } from './items.ts';
+import { foldSearch } from './search-text.ts';
 
 /** Of so many places a refusal tells how much is there. */
 const toldPlacesMax = 5;
@@ -27,6 +29,25 @@ export function readFacts(database: Database, id: number): Facts {
     id,
   );
   return { ...facts, archived: archived === 1 };
+}
+
+/** The columns of an item's row that say what is known of it, but for when it was archived. */
+export const factColumns = 'name, key, unit, precision, sku, barcode, category, category_key, description, low_at';
+
+/** Their values. */
+export function factValues({ name, unit, precision, sku, barcode, category, description, lowAt }: Facts) {
+  const categoryKey = category === null ? null : canonicalKey(category);
+  return [name, canonicalKey(name), unit, precision, sku, barcode, category, categoryKey, description, lowAt] as const;
+}
+
+/** Makes an item be found by the words of what is known of it. */
+export function insertSearch(database: Database, id: number, facts: Facts): void {
+  const { name, sku, barcode, category, description } = facts;
+  database.run(
+    'INSERT INTO item_search (rowid, name, sku, barcode, category, description) VALUES (?, ?, ?, ?, ?, ?)',
+    id,
+    ...[name, sku, barcode, category, description].map((text): SQLInputValue => text && foldSearch(text)),
+  );
 }
 
 /** The canonical keys that find an item, each with a spelling of it. */

@@ -1,12 +1,14 @@
 import { canonicalKey } from '../../model/name.ts';
 import type { Thousandths } from '../../model/quantity.ts';
-import { defaultUnit } from '../../model/stock.ts';
 import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
+import { type Facts, factColumns, factValues, insertSearch } from './item-facts.ts';
 import { unknownItem } from './unknown-item.ts';
 
 /** Hot items stay in memory; so many cost about 10 MB, whatever the store has. */
 const itemsCachedMax = 20_000;
+
+const insertItem = `INSERT INTO item (${factColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
 /** An item with what there is of it, as of the last intent, committed or about to be. */
 export interface StockedItem {
@@ -64,11 +66,12 @@ export class Items {
     return this.#byId.get(id) ?? this.#load(id);
   }
 
-  /** Gives a new item its id and its place in the namespace. */
-  add(item: StockedItem): void {
-    const key = canonicalKey(item.name);
-    item.id = this.#database.insert('INSERT INTO item (name, key, unit) VALUES (?, ?, ?)', item.name, key, defaultUnit);
+  /** Gives a new item its id, its name, and all else that is known of it but for its codes. */
+  add(item: StockedItem, facts: Facts): void {
+    const key = canonicalKey(facts.name);
+    item.id = this.#database.insert(insertItem, ...factValues(facts));
     this.#database.run('INSERT INTO item_key (key, item_id) VALUES (?, ?)', key, item.id);
+    insertSearch(this.#database, item.id, facts);
     this.#idByKey.set(key, item.id);
     this.#byId.set(item.id, item);
   }

@@ -17,6 +17,7 @@ import { movedSince } from './count.ts';
 import type { Database } from './database.ts';
 import type { ImportGuard } from './import-guard.ts';
 import { editItem } from './item-edits.ts';
+import { factsOfNew } from './item-facts.ts';
 import { Items, isVisible, newItem, type StockedItem } from './items.ts';
 import { Ledger } from './ledger.ts';
 import { findLocation } from './locations.ts';
@@ -25,7 +26,6 @@ import { parseOperationId } from './operation-id.ts';
 import { deleteOperation, findOperation, hashBody, insertOperation } from './operations.ts';
 import type { Outbox } from './outbox.ts';
 import { Plan, type Step } from './plan.ts';
-import { foldSearch } from './search-text.ts';
 import { assertMayUndo, assertStillFits, findUndone, type Undone } from './undo.ts';
 import { unknownItem } from './unknown-item.ts';
 
@@ -68,14 +68,7 @@ export class Stock {
     const at = this.#ledger.timeFor(now);
     const user = this.#userName(intent.userId);
     return steps.map((step) => {
-      if (step.created) {
-        this.#items.add(step.item);
-        this.#database.run(
-          'INSERT INTO item_search (rowid, name) VALUES (?, ?)',
-          step.item.id,
-          foldSearch(step.item.name),
-        );
-      }
+      if (step.created) this.#items.add(step.item, factsOfNew(step.item.name));
       this.#items.touch(step.item, step.location.id, this.#ledger.size + 1);
       const result = insertMovement(this.#database, this.#ledger, intent, id, user, step, at);
       if (step.low) this.#outbox.add(step, result, user);
