@@ -9,9 +9,9 @@ const storyMilliseconds = 2 * 365 * 24 * 3600 * 1000;
 /** Everybody wants these, so that some histories are long. */
 const hotItems = 200;
 const hotPercent = 30;
-/** What came lately is moved more often than what is old. */
+/** What came lately is moved more often than what is old: of what is not hot, this share. */
 const recentItems = 10_000;
-const recentPercent = 50;
+const recentPercent = 80;
 const deliveryLinesMax = 12;
 const operationLinesMax = 6;
 /** Users 3 to 14 are clerks, the second is the manager. */
