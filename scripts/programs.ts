@@ -50,13 +50,9 @@ const server: BuildOptions = {
 const threads: BuildOptions = {
   ...common,
   format: 'cjs',
-  // A thread that starts another one asks where its own file is.
-  banner: { js: "const fileUrl = require('node:url').pathToFileURL(__filename).href;" },
-  define: { 'import.meta.url': 'fileUrl' },
+  banner: {},
   outExtension: { '.js': '.cjs' },
-  entryPoints: ['worker.ts', 'checkpoint-worker.ts', 'file-worker.ts'].map((file) =>
-    join(source, 'store', 'sqlite', file),
-  ),
+  entryPoints: ['worker.ts', 'file-worker.ts'].map((file) => join(source, 'store', 'sqlite', file)),
   target: 'node24',
 };
 

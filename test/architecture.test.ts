@@ -130,7 +130,6 @@ describe('the dependency rule of src/README.md', () => {
       'secure-invd.ts',
       'index.ts',
       'store/sqlite/worker.ts',
-      'store/sqlite/checkpoint-worker.ts',
       'store/sqlite/file-worker.ts',
     ];
     const imported = new Set(imports.map(({ to }) => to));

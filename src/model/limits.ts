@@ -66,8 +66,6 @@ export const importSliceMilliseconds = 1;
 export const importSliceMillisecondsMax = 4;
 /** And so long for movements to be indexed, which a commit does when many wait. */
 export const movementIndexMilliseconds = 8;
-/** While an import is counted, so long: others wait for that as well, and what is of many items is not indexed faster at once. */
-export const importIndexMilliseconds = 2;
 export const importNameCharactersMax = 128;
 
 /** Pages: a screenful by default, and never so many rows that one read delays everyone. */
@@ -320,7 +318,7 @@ export const readinessCheckMillisecondsMax = 900;
 export const gaugeMillisecondsMax = 2000;
 /** An event loop that is late by this much answers nobody in time. */
 export const eventLoopDelayMillisecondsMax = 1000;
-/** As much as the log may have at the most: below it changes are about to be refused. */
+/** Four times the log that is written between two checkpoints: below it changes are about to be refused. */
 export const diskFreeBytesMin = 64 * 1024 * 1024;
 /** Below it, an operator has days rather than minutes to make room. */
 export const diskFreeBytesLow = 1024 * 1024 * 1024;

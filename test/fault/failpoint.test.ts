@@ -22,7 +22,7 @@ interface Place {
   readonly isInShortForm?: boolean;
 }
 
-/** The log is written and synced by each commit, the database by a thread, each time that the log has grown by 8 MiB. */
+/** The log is written and synced by each commit, the database by each checkpoint: one for every 16 MiB of log. */
 const places: readonly Place[] = [
   { name: 'before a write of the log', ending: '-wal', point: 'before write', passes: 40 },
   { name: 'after a write of the log', ending: '-wal', point: 'after write', passes: 40 },

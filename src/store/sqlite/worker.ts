@@ -1,5 +1,4 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { Checkpoints } from './checkpoints.ts';
 import { GroupCommit } from './group-commit.ts';
 import { LedgerPass } from './ledger-pass.ts';
 import { type Call, type FromWorker, formatError, type ToWorker, type WorkerOptions } from './message.ts';
@@ -31,28 +30,25 @@ function open(): StoreFiles | undefined {
 }
 
 function serve({ id, database, lock, gate }: StoreFiles): void {
-  const { path, webhooks = [] } = workerData as WorkerOptions; // As above.
+  const { webhooks = [] } = workerData as WorkerOptions; // As above.
   const outbox = new Outbox(database, webhooks);
   const commits = new GroupCommit(database, () => send('outside-change'), { gate, outbox });
-  const checkpoints = lock && new Checkpoints(database, path);
   const pass = lock && !gate.isDamaged ? new LedgerPass(database, (damage) => gate.noteDamage(damage)) : undefined;
   const timer = setInterval(() => {
     gate.lookAtPlace();
     commits.lookForOutsideChange();
   }, lookMilliseconds);
-  port?.on('message', async (first: ToWorker) => {
+  port?.on('message', (first: ToWorker) => {
     const { calls, isClosing } = drain(first);
     if (calls.length > 0) {
       const replies = commits.run(calls);
       const lowStock = outbox.takeNews();
       if (lowStock) send({ lowStock }); // First, so that whoever has the reply can count on the rest having been told.
       send({ replies, size: commits.size, commit: commits.commit });
-      if (commits.commit?.[2]) checkpoints?.look();
     }
     if (!isClosing) return;
     clearInterval(timer);
     pass?.close();
-    await checkpoints?.close();
     database.close();
     lock?.release();
     port?.close();
