@@ -66,6 +66,8 @@ export const importSliceMilliseconds = 1;
 export const importSliceMillisecondsMax = 4;
 /** And so long for movements to be indexed, which a commit does when many wait. */
 export const movementIndexMilliseconds = 8;
+/** While an import is counted, so long: others wait for that as well, and what is of many items is not indexed faster at once. */
+export const importIndexMilliseconds = 2;
 export const importNameCharactersMax = 128;
 
 /** Pages: a screenful by default, and never so many rows that one read delays everyone. */

@@ -38,12 +38,14 @@ const lookIdleMilliseconds = 5000;
 /** Files that become movements: the table of imports, and the rows that are not counted yet. */
 export class Imports {
   readonly #database: Database;
+  readonly #stock: Stock;
   readonly #guard: ImportGuard;
   readonly #roll: ImportRoll;
   #lookedAt = 0;
 
   constructor(database: Database, stock: Stock, guard: ImportGuard) {
     this.#database = database;
+    this.#stock = stock;
     this.#roll = new ImportRoll(database, stock);
     this.#guard = guard;
   }
@@ -134,6 +136,7 @@ export class Imports {
   roll(now: number): ImportSlice {
     const accepted = nextImport(this.#database, 'accepted');
     this.#database.expectMany(accepted !== undefined);
+    this.#stock.expectMany(accepted !== undefined);
     if (accepted && !this.#lookAgain(accepted)) return { more: true, stopped: null };
     if (accepted) {
       const { isAtEnd, ...slice } = this.#roll.forward(accepted, now);

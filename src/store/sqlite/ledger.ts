@@ -67,6 +67,11 @@ export class Ledger {
     this.#isDirty = false;
   }
 
+  /** As `Stock.expectMany`. */
+  expectMany(areMany: boolean): void {
+    this.#indexer.expectMany(areMany);
+  }
+
   /** Forgets what memory says, because the file may say otherwise. */
   drop(): void {
     this.#tip = undefined;

@@ -1,4 +1,4 @@
-import { movementIndexMilliseconds } from '../../model/limits.ts';
+import { importIndexMilliseconds, movementIndexMilliseconds } from '../../model/limits.ts';
 import type { Database } from './database.ts';
 
 /** So many movements may wait to be indexed. Whoever reads looks through them one by one, in half a millisecond. */
@@ -47,6 +47,8 @@ export function lastSeqAt(database: Database, locations: readonly number[]): num
 export class MovementIndexer {
   readonly #database: Database;
   #portion = waitingMax;
+  /** How long a portion may take. */
+  #milliseconds = movementIndexMilliseconds;
 
   constructor(database: Database) {
     this.#database = database;
@@ -64,9 +66,13 @@ export class MovementIndexer {
     }
   }
 
+  /** As `Stock.expectMany`. */
+  expectMany(areMany: boolean): void {
+    this.#milliseconds = areMany ? importIndexMilliseconds : movementIndexMilliseconds;
+  }
+
   #pace(milliseconds: number): void {
-    const factor =
-      milliseconds > movementIndexMilliseconds ? 0.5 : milliseconds < movementIndexMilliseconds / 4 ? 2 : 1;
+    const factor = milliseconds > this.#milliseconds ? 0.5 : milliseconds < this.#milliseconds / 4 ? 2 : 1;
     this.#portion = Math.min(waitingMax, Math.max(portionMin, this.#portion * factor));
   }
 }

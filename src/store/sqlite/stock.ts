@@ -88,6 +88,11 @@ export class Stock {
     this.#locations.clear();
   }
 
+  /** Says whether the movements to come are of many items, as those of an import are. */
+  expectMany(areMany: boolean): void {
+    this.#ledger.expectMany(areMany);
+  }
+
   /** How many movements there are. */
   get size(): number {
     return this.#ledger.size;
