@@ -139,6 +139,8 @@ export function scopeContract(get: () => Fixture): void {
     const flags = { isNew: true };
     await store.editItem(editOf('Secret item', { name: 'Secret item', sku: 'S-77' }, flags), 1);
     await store.editItem(editOf('Old item', { name: 'Old item', sku: 'S-78', archived: true }, flags), 1);
+    const archived = await store.view({ scope: null, sort: 'name', limit: 9, archived: true });
+    expect(archived.items.map(({ item }) => item)).toEqual(['Old item']);
     await store.apply(intentOf('add', [['Secret item', 5, 'cellar']]), 1);
     const add = (item: string, pieces: number) => store.apply(intentOf('add', [[item, pieces]], { scope: [1] }), 2);
     for (const call of [() => add('s-77', 0.5), () => add('S-78', 1)]) {

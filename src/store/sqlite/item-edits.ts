@@ -8,6 +8,7 @@ import {
   assertFits,
   type Facts,
   factColumns,
+  factParameters,
   factsOfNew,
   factValues,
   insertSearch,
@@ -21,7 +22,7 @@ import { parseOperationId } from './operation-id.ts';
 import { deleteOperation, insertOperation, spentOperation } from './operations.ts';
 import { unknownItem } from './unknown-item.ts';
 
-const updateItem = `UPDATE item SET (${factColumns}) = (?, ?, ?, ?, ?, ?, ?, ?, ?, ?),
+const updateItem = `UPDATE item SET (${factColumns}) = (${factParameters}),
     archived_at = CASE WHEN ? THEN ifnull(archived_at, ?) END
   WHERE id = ?`;
 
@@ -100,7 +101,7 @@ function plan({ database, items, guard }: Parts, { isNew, item: name, change }: 
 /** Writes what is known of the item now: its row, its keys, the search index, and what memory says. */
 function writeFacts(database: Database, items: Items, { item, facts, lost, won }: Plan, at: number): void {
   const { name, precision, lowAt, archived } = facts;
-  if (item.id === 0) items.add(item, facts);
+  if (item.id === 0) items.add(item, facts, at);
   else rewrite(database, item, facts, at);
   for (const old of lost) {
     database.run('DELETE FROM item_key WHERE key = ?', old);

@@ -34,6 +34,9 @@ export function readFacts(database: Database, id: number): Facts {
 /** The columns of an item's row that say what is known of it, but for when it was archived. */
 export const factColumns = 'name, key, unit, precision, sku, barcode, category, category_key, description, low_at';
 
+/** A parameter for each. */
+export const factParameters = factColumns.replaceAll(/\w+/g, '?');
+
 /** Their values. */
 export function factValues({ name, unit, precision, sku, barcode, category, description, lowAt }: Facts) {
   const categoryKey = category === null ? null : canonicalKey(category);

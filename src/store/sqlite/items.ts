@@ -2,13 +2,13 @@ import { canonicalKey } from '../../model/name.ts';
 import type { Thousandths } from '../../model/quantity.ts';
 import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
-import { type Facts, factColumns, factValues, insertSearch } from './item-facts.ts';
+import { type Facts, factColumns, factParameters, factValues, insertSearch } from './item-facts.ts';
 import { unknownItem } from './unknown-item.ts';
 
 /** Hot items stay in memory; so many cost about 10 MB, whatever the store has. */
 const itemsCachedMax = 20_000;
 
-const insertItem = `INSERT INTO item (${factColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+const insertItem = `INSERT INTO item (${factColumns}, archived_at) VALUES (${factParameters}, ?)`;
 
 /** An item with what there is of it, as of the last intent, committed or about to be. */
 export interface StockedItem {
@@ -67,9 +67,9 @@ export class Items {
   }
 
   /** Gives a new item its id, its name, and all else that is known of it but for its codes. */
-  add(item: StockedItem, facts: Facts): void {
+  add(item: StockedItem, facts: Facts, at: number): void {
     const key = canonicalKey(facts.name);
-    item.id = this.#database.insert(insertItem, ...factValues(facts));
+    item.id = this.#database.insert(insertItem, ...factValues(facts), facts.archived ? at : null);
     this.#database.run('INSERT INTO item_key (key, item_id) VALUES (?, ?)', key, item.id);
     insertSearch(this.#database, item.id, facts);
     this.#idByKey.set(key, item.id);

@@ -68,7 +68,7 @@ export class Stock {
     const at = this.#ledger.timeFor(now);
     const user = this.#userName(intent.userId);
     return steps.map((step) => {
-      if (step.created) this.#items.add(step.item, factsOfNew(step.item.name));
+      if (step.created) this.#items.add(step.item, factsOfNew(step.item.name), at);
       this.#items.touch(step.item, step.location.id, this.#ledger.size + 1);
       const result = insertMovement(this.#database, this.#ledger, intent, id, user, step, at);
       if (step.low) this.#outbox.add(step, result, user);
