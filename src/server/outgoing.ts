@@ -15,6 +15,8 @@ export class Outgoing {
   readonly #reader: Reader;
   #text = '';
   #unreadSince: NodeJS.Timeout | undefined;
+  /** Once true for ever: what somebody asked for is still on its way when they log out, and so is the answer to that. */
+  #wasLoggedIn = false;
 
   constructor(socket: TLSSocket, reader: Reader) {
     this.#socket = socket;
@@ -23,13 +25,14 @@ export class Outgoing {
 
   /** Whether so much lies unread that nothing more is to be answered. */
   get isTooMuch(): boolean {
-    const most = this.#reader.isLoggedIn() ? unreadReplyBytesMax : unreadReplyBytesMaxBeforeLogin;
+    const most = this.#wasLoggedIn ? unreadReplyBytesMax : unreadReplyBytesMaxBeforeLogin;
     return this.#socket.writableLength > most;
   }
 
   /** Replies that become ready together leave in one write, because each write is a TLS record and a system call. */
   add(text: string): void {
     if (this.#socket.destroyed) return;
+    this.#wasLoggedIn ||= this.#reader.isLoggedIn();
     if (this.#text === '') setImmediate(() => this.flush());
     this.#text += text;
   }
@@ -47,7 +50,7 @@ export class Outgoing {
     this.#socket.write(text);
     // Whoever watches is sent nothing until they have read, and would be waited for without end.
     if (!this.isTooMuch && !(this.#reader.isWatching() && this.#socket.writableNeedDrain)) return;
-    if (!this.#reader.isLoggedIn()) this.#socket.destroy();
+    if (!this.#wasLoggedIn) this.#socket.destroy();
     else this.#unreadSince ??= setTimeout(this.#reader.tooSlow, unreadReplySecondsMax * 1000);
   }
 

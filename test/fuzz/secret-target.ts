@@ -13,6 +13,8 @@ const shown = [
   { secret: '<code>', method: 'enroll', field: 'code' },
 ] as const;
 
+const untagged = /^([\w-]{16}\.[\w-]{43})\.[\w-]{22}$/;
+
 /** One of these in the place of another, or changed, or with a part of another token. */
 const inputs = fc.record({
   shown: fc.constantFrom(...shown),
@@ -36,7 +38,9 @@ export const secrets: Target = defineTarget('secrets, before login', 40, inputs,
       const joined = parts.map((part, at) => (at === swapped ? (others[at] ?? part) : part)).join('.');
       const sent = mutations ? mutate(Buffer.from(joined), mutations).toString('latin1') : joined;
       const [reply] = await conversation.say(Buffer.from(line('shown', method, { [field]: sent })));
-      const known = shown.flatMap((one) => ['ada', 'cleo'].map((user) => textOf(one.secret, user)));
+      const given = shown.flatMap((one) => ['ada', 'cleo'].map((user) => textOf(one.secret, user)));
+      // Refresh tokens from before they had tags are still taken: the same secret without its last part.
+      const known = [...given, ...given.map((text) => text.replace(untagged, '$1'))];
       if (reply?.result && sent !== real && !known.includes(sent))
         throw new Error(`${method} takes what nobody was given.`);
     },

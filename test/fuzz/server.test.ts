@@ -114,6 +114,13 @@ test('every command is done by some of its valid parameters, or nobody would get
   expect(missing().map(({ name }) => name)).toEqual([]);
 });
 
+test('found: a logout behind a long answer is answered, too', async () => {
+  const conversation = new Conversation(server(), 'logged in', 'ada');
+  const said = await conversation.say(Buffer.from(line('long', 'rpc.discover') + line('last', 'logout')));
+  expect(said.slice(0, 2)).toMatchObject([{ id: 'long' }, { id: 'last', result: {} }]);
+  conversation.close();
+});
+
 test.each(['session.revoke', 'token.revoke'])('found: %s repeats no name of any length', async (method) => {
   const conversation = new Conversation(server(), 'logged in', 'ada');
   const said = await conversation.say(Buffer.from(line(1, method, { id: 'x'.repeat(60_000) })));
