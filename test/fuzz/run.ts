@@ -11,7 +11,8 @@ const help = `Throws inputs that others might send, or write into files, at ever
   npm run test:fuzz -- --target commands --seed 7
 
 Options:
-  --minutes M     how long in all (default 5), shared equally by the targets; one that seems to grow goes on up to 4 times as long
+  --minutes M     how long in all (default 5), shared equally by the targets; one that seems to grow
+                  goes on, up to 4 times as long
   --seed N        the seed of the first batch (default: the time); every later one has the next number
   --target NAME   only the targets whose name has this in it
   --coverage      how often each command was reached, and what came of it

@@ -94,8 +94,8 @@ describe('a record', () => {
     fc.string({ unit: 'grapheme' }),
     fc.constantFrom('Käse', '\u2028', '\u{1f9fc}', '"', '\\', '\u007f', '\u0001\b'),
   );
-  /** As an item's are: none is a number, which JavaScript would put before all others. */
-  const fieldNames = fc.stringMatching(/^[a-z][A-Za-z0-9]*$/);
+  /** Any, but for numbers, which JavaScript would put before all others: no field of an item is called so. */
+  const fieldNames = texts.filter((text) => !/^\d+$/.test(text));
   const counts = fc.integer({ min: 0, max: 1e15 });
   const records: fc.Arbitrary<LedgerRecord> = fc.record({
     at: fc.integer({ min: 0, max: 4e12 }),

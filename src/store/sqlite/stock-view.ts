@@ -164,7 +164,7 @@ function* eachWithBalances(
     const lists = database.all<{ balances: string }>(sql, ids, ...(places ? [JSON.stringify(places)] : []));
     for (const [at, row] of some.entries()) {
       const balances = JSON.parse(lists[at]?.balances ?? '[]') as Balance[]; // The query has made it.
-      yield [row, balances.sort(([a], [b]) => a - b)];
+      yield [row, balances.sort(([a], [b]) => a - b)]; // An aggregate promises no order.
     }
   }
 }
