@@ -50,6 +50,7 @@ const columnViews: readonly Query[] = ['unit', '-unit', 'sku', '-barcode', 'cate
   (sort) => [
     { what: `view --sort ${sort}`, method: 'view', params: { sort } },
     { what: `view --sort ${sort}, --at main`, method: 'view', params: { sort, location: 'main' } },
+    { what: `view --sort ${sort}, limited to main and one`, method: 'view', params: { sort }, user: 'limited-main' },
     { what: `view --sort ${sort}, 6th page`, method: 'view', params: { sort }, skip: 5 },
   ],
 );

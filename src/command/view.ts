@@ -16,7 +16,7 @@ const unsorted = v.optional(
   v.pipe(
     v.literal(true),
     v.description(
-      `too much to be sorted as asked: more than ${searchSortedMax} items fit the search, which come in the order in which they were added; or more than ${stockSortedMax} balances at one's locations, or items of a category and as many that are low, would have to be sorted, which come by name`,
+      `too much to be sorted as asked: more than ${searchSortedMax} items fit the search, which come in the order in which they were added; or more than ${stockSortedMax} balances at one's locations, or items of a category and as many that are low, would have to be sorted by quantity, which come by name`,
     ),
   ),
 );

@@ -322,6 +322,41 @@ export function itemContract(get: () => Fixture): void {
     });
   });
 
+  describe('the orders of a location', () => {
+    test('are by what is known of the items now, whenever it was said and whenever they came there', async () => {
+      const fixture = get();
+      const { store } = fixture;
+      const { id: cellar } = await store.addLocation(note, 'cellar');
+      const all = (sku: string) => ({ sku, barcode: `${sku}0`, category: sku, lowAt: 1000 * Number(sku), unit: sku });
+      await Promise.all([
+        store.editItem(newOf('A', all('3')), 1),
+        store.apply(intentOf('add', [['A', 1, 'cellar']]), 2),
+        store.apply(intentOf('add', [['B', 1, 'cellar']]), 3),
+        store.editItem(editOf('B', all('2')), 4),
+        store.apply(intentOf('add', [['C', 1, 'cellar']]), 5),
+      ]);
+      const bySorts = async (at: Partial<StockQuery>) => {
+        const sorts = ['unit', 'sku', 'barcode', 'category', 'lowAt', 'name'] as const;
+        return new Set(
+          await Promise.all(sorts.map(async (sort) => (await found(fixture.store, { ...at, sort })).join())),
+        );
+      };
+      const here = [{ location: 'cellar' }, { scope: [cellar] }, { scope: [1, cellar] }];
+      const expectOrders = async (...orders: readonly string[]) => {
+        for (const at of here) expect(await bySorts(at), JSON.stringify(at)).toEqual(new Set(orders));
+      };
+      await expectOrders('B,A,C', 'A,B,C');
+      await store.editItem(editOf('C', all('1')), 6);
+      await expectOrders('C,B,A', 'A,B,C');
+      await store.editItem(editOf('B', { name: 'D', ...all('4') }), 7);
+      await expectOrders('C,A,D', 'A,C,D');
+      await fixture.reopen();
+      const nothing = { sku: null, barcode: null, category: null, lowAt: null, unit: 'pcs' };
+      await fixture.store.editItem(editOf('A', nothing), 8);
+      await expectOrders('C,D,A', 'A,C,D');
+    });
+  });
+
   describe('locations', () => {
     test('keep what is there under a new name, and old records keep the old one', async () => {
       const { store } = get();

@@ -300,7 +300,9 @@ test('what crosses no threshold asks nothing more of the database, however many 
       expect(outbox.takeNews()).toBeUndefined();
       return database.statements - before;
     };
-    cost(intentOf('add', [['Soap', 1]])); // The item is in memory from now on.
+    // The item is in memory from now on, and has both of its balances.
+    cost(intentOf('add', [['Soap', 1]]));
+    cost(moveOf([['Soap', 1, 'main', 'cellar']]));
     const many = Array.from({ length: 100 }, () => ['Soap', 1] as const);
     return [
       cost(intentOf('add', [['Soap', 1]])),

@@ -153,6 +153,8 @@ function prepare({ database }: World, known: readonly Known[], indexed: number):
     database.run(sql, category ?? null, lowAt ?? null, isArchived ? 1 : null, items[at] ?? '');
     const row = database.get<{ id: number }>('SELECT id FROM item WHERE name = ?', items[at] ?? '');
     if (!row) continue;
+    const repeated = 'UPDATE balance SET category_key = ?, low_at = ? WHERE item_id = ?';
+    database.run(repeated, category ?? null, lowAt ?? null, row.id);
     database.run('DELETE FROM item_search WHERE rowid = ?', row.id);
     const search = 'INSERT INTO item_search (rowid, name, category) VALUES (?, ?, ?)';
     database.run(search, row.id, items[at] ?? '', category ?? null);

@@ -110,9 +110,14 @@ describe('an sqlite store', () => {
     await store.addUser(note, 'anna', 'clerk', null, 1);
     await store.addSession(note, sessionOf('a', 1, 1), 9, 0);
     for (const item of ['Soap', 'Soap', 'Towel']) await store.apply(intentOf('add', [[item, 5]]), 1);
+    await store.editItem(editOf('Towel', { sku: 'T-1', category: 'Bath' }), 1);
     await store.close();
     const database = new DatabaseSync(path);
+    const places = ['unit', 'sku', 'barcode', 'category', 'low_at'].map((by) => `DROP INDEX balance_${by};`).join(' ');
     database.exec(`
+      ${places} ALTER TABLE balance DROP COLUMN unit; ALTER TABLE balance DROP COLUMN sku;
+      ALTER TABLE balance DROP COLUMN barcode; ALTER TABLE balance DROP COLUMN category_key;
+      ALTER TABLE balance DROP COLUMN low_at;
       DROP INDEX item_listed; DROP INDEX item_category_listed; DROP INDEX item_is_low; DROP INDEX item_is_low_listed;
       DROP INDEX item_low_at; DROP INDEX item_sku; DROP INDEX item_barcode; DROP INDEX item_unit;
       CREATE INDEX item_low ON item (key) WHERE low_at IS NOT NULL;
@@ -139,6 +144,7 @@ describe('an sqlite store', () => {
     expect(await stock({})).toEqual(['Soap', 'Towel']);
     expect(await stock({ location: 'main', sort: '-name' })).toEqual(['Towel', 'Soap']);
     expect(await stock({ search: 't' })).toEqual(['Towel']);
+    expect(await stock({ location: 'main', sort: 'sku' })).toEqual(['Towel', 'Soap']);
     expect(await migrated.apply(countOf('Soap', 4, { ifSeq: 2 }), 1)).toMatchObject([{ delta: -6000 }]);
     await migrated.close();
   });

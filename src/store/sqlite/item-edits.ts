@@ -15,6 +15,7 @@ import {
   keysOf,
   keyTaken,
   readFacts,
+  sortColumns,
 } from './item-facts.ts';
 import { type Items, newItem, type StockedItem } from './items.ts';
 import { type Ledger, sha256 } from './ledger.ts';
@@ -25,6 +26,9 @@ import { unknownItem } from './unknown-item.ts';
 const updateItem = `UPDATE item SET (${factColumns}) = (${factParameters}),
     archived_at = CASE WHEN ? THEN ifnull(archived_at, ?) END
   WHERE id = ?`;
+/** Not where all is as it was: an index is written also for what is the same. */
+const repeatInBalances = `UPDATE balance SET (${sortColumns}) = (SELECT ${sortColumns} FROM item WHERE id = item_id)
+  WHERE item_id = ? AND (${sortColumns}) IS NOT (SELECT ${sortColumns} FROM item WHERE id = item_id)`;
 
 /** An edit that nothing stands against, not yet written. */
 interface Plan {
@@ -119,8 +123,7 @@ function rewrite(database: Database, item: StockedItem, facts: Facts, at: number
   database.run('DELETE FROM item_search WHERE rowid = ?', item.id);
   database.run(updateItem, ...factValues(facts), facts.archived ? 1 : 0, at, item.id);
   insertSearch(database, item.id, facts);
-  const key = canonicalKey(facts.name);
-  if (key !== canonicalKey(item.name)) database.run('UPDATE balance SET key = ? WHERE item_id = ?', key, item.id);
+  database.run(repeatInBalances, item.id);
 }
 
 /** Appends the edit to the ledger: a movement of nothing, nowhere. */

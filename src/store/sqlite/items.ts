@@ -2,13 +2,16 @@ import { canonicalKey } from '../../model/name.ts';
 import type { Thousandths } from '../../model/quantity.ts';
 import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
-import { type Facts, factColumns, factParameters, factValues, insertSearch } from './item-facts.ts';
+import { type Facts, factColumns, factParameters, factValues, insertSearch, sortColumns } from './item-facts.ts';
 import { unknownItem } from './unknown-item.ts';
 
 /** Hot items stay in memory; so many cost about 10 MB, whatever the store has. */
 const itemsCachedMax = 20_000;
 
 const insertItem = `INSERT INTO item (${factColumns}, archived_at) VALUES (${factParameters}, ?)`;
+const updateBalance = 'UPDATE balance SET quantity = ?, seq = ? WHERE item_id = ? AND location_id = ?';
+const insertBalance = `INSERT INTO balance (item_id, location_id, quantity, seq, ${sortColumns})
+  SELECT id, ?, ?, ?, ${sortColumns} FROM item WHERE id = ?`;
 
 /** An item with what there is of it, as of the last intent, committed or about to be. */
 export interface StockedItem {
@@ -100,17 +103,10 @@ export class Items {
   flush(): void {
     for (const [item, locations] of this.#dirty) {
       this.#database.run('UPDATE item SET total = ? WHERE id = ?', item.total, item.id);
-      const key = canonicalKey(item.name);
       for (const [location, seq] of locations) {
-        this.#database.run(
-          `INSERT INTO balance (item_id, location_id, quantity, seq, key) VALUES (?, ?, ?, ?, ?)
-           ON CONFLICT DO UPDATE SET quantity = excluded.quantity, seq = excluded.seq`,
-          item.id,
-          location,
-          item.balances.get(location) ?? 0,
-          seq,
-          key,
-        );
+        const quantity = item.balances.get(location) ?? 0;
+        const isThere = this.#database.run(updateBalance, quantity, seq, item.id, location) > 0;
+        if (!isThere) this.#database.run(insertBalance, location, quantity, seq, item.id);
       }
     }
     this.#dirty.clear();

@@ -9,14 +9,11 @@ import { type ItemRow, itemColumns, keyOf, orderOf, type StockQuestion } from '.
 // last movement before the first page, 2 the last indexed one, 3 the location, 4 the category, 5 and 6 where the page
 // before ended, 7 how many.
 
-/** Pages over all locations, by name or quantity, of all items, of a category, or of what is low. */
+/** Pages over all locations: by quantity, of all items or of a category; or of what is low, by name too. */
 export function selectInWholeStore(database: Database, question: StockQuestion): readonly ItemRow[] {
   const { category, low } = question.query;
   const conditions = ['item.archived_at IS NULL', ...(category === undefined ? [] : ['item.category_key = ?4'])];
   const isLow = (quantity: string) => (low ? [`item.low_at IS NOT NULL AND ${quantity} <= item.low_at`] : []);
-  if (orderOf(question.query.sort).column === 'name' && !low) {
-    return select(database, question, half(question, 'item', 'item.total', 'NULL', 'item.key', conditions));
-  }
   return select(
     database,
     question,

@@ -3,7 +3,6 @@ import type { ItemStock, StockQuery } from '../../model/stock.ts';
 import type { StockPage } from '../store.ts';
 import { formatBroadCursor } from './cursor.ts';
 import type { Database } from './database.ts';
-import { isWalked, walkByColumn } from './stock-column.ts';
 import { type Few, findFew, selectFew } from './stock-few.ts';
 import { selectByQuantityAt, selectInWholeStore } from './stock-order.ts';
 import {
@@ -19,16 +18,14 @@ import {
   turnTo,
 } from './stock-question.ts';
 import { findSearched, selectBroadly } from './stock-search.ts';
-import { walkAll, walkByName } from './stock-walk.ts';
+import { walk } from './stock-walk.ts';
 
 /** How the answer is found: in the order of an index, or by looking at a few one by one. */
 type Way =
   | { readonly by: 'index of all' }
   | { readonly by: 'index of a place'; readonly place: number }
   | { readonly by: 'few'; readonly few: Few; readonly isFound: boolean }
-  | { readonly by: 'names at places'; readonly places: readonly number[] }
-  | { readonly by: 'column' }
-  | { readonly by: 'names' }
+  | { readonly by: 'walk' }
   | { readonly by: 'words' };
 
 /** As `Store.view`. */
@@ -37,15 +34,15 @@ export function viewStock(database: Database, given: StockQuery): StockPage {
   const meant = lookUp(database, asked);
   const way = wayTo(database, asked, meant);
   const isByWords = way.by === 'words';
-  const isUnsorted = isByWords || !isSorted(way, asked);
-  const query = isUnsorted && !isByWords ? { ...asked, sort: 'name' as const } : asked;
+  const isByName = way.by === 'walk' && orderOf(asked.sort).column === 'quantity';
+  const query = isByName ? { ...asked, sort: 'name' as const } : asked;
   const question = turnTo(database, query, meant, !isByWords);
   const { rows, end } = find(database, question, way);
   const items = withLocations(database, rows.slice(0, query.limit), meant.places);
   const last = items.length < rows.length ? rows[items.length - 1] : end;
   const cursorOf = (row: RowPosition) =>
     isByWords ? formatBroadCursor(row.id, digestOf(query)) : cursorAfter(question, row);
-  return { items, cursor: last && cursorOf(last), seq: question.seq, isUnsorted };
+  return { items, cursor: last && cursorOf(last), seq: question.seq, isUnsorted: isByWords || isByName };
 }
 
 function find(database: Database, question: StockQuestion, way: Way): Found {
@@ -56,12 +53,8 @@ function find(database: Database, question: StockQuestion, way: Way): Found {
       return { rows: selectByQuantityAt(database, question, way.place) };
     case 'few':
       return { rows: selectFew(database, question, way.few, way.isFound) };
-    case 'names at places':
-      return walkByName(database, question, way.places);
-    case 'column':
-      return walkByColumn(database, question);
-    case 'names':
-      return walkAll(database, question);
+    case 'walk':
+      return walk(database, question);
     case 'words':
       return selectBroadly(database, question);
   }
@@ -72,27 +65,22 @@ function wayTo(database: Database, query: StockQuery, meant: Meant): Way {
   const { search, category, low, archived, sort } = query;
   const { column } = orderOf(sort);
   const { ids, places } = meant;
-  const isPlain = ids === undefined && search === undefined && category === undefined && !low && !archived;
-  if (places === null && !ids && search === undefined && !archived && !(category !== undefined && low)) {
-    if (column === 'name' || column === 'quantity') return { by: 'index of all' };
-  }
+  const isOfAll = ids === undefined && search === undefined && !archived;
+  const isPlain = isOfAll && category === undefined && !low;
+  // A category has names in order, everywhere and at each place.
+  if ((isPlain && column !== 'quantity') || (isOfAll && !low && column === 'name')) return { by: 'walk' };
+  const isListed = column === 'quantity' || column === 'name';
+  if (isOfAll && places === null && isListed && !(category !== undefined && low)) return { by: 'index of all' };
   const [only, ...others] = places ?? [];
-  if (isPlain && only !== undefined && others.length === 0 && column === 'quantity')
-    return { by: 'index of a place', place: only };
-  if (isPlain && places !== null && column === 'name') return { by: 'names at places', places };
+  if (isPlain && only !== undefined && others.length === 0) return { by: 'index of a place', place: only };
   // In a scope what is few there goes first: how much a search finds elsewhere is not to be told by the order of a page.
   const here = ids || search === undefined || places !== null ? findFew(database, query, meant) : undefined;
   if (here) return { by: 'few', few: here, isFound: false };
   const searched = findSearched(database, meant);
   if (searched) return { by: 'few', few: searched, isFound: true };
-  // Of items elsewhere whoever is limited is not to know, not even by how far a page got among them.
-  if (query.scope === null && isWalked(column) && (search === undefined || places !== null)) return { by: 'column' };
-  if (places !== null) return { by: 'names at places', places };
-  const few = search === undefined ? undefined : findFew(database, query, meant);
-  if (few) return { by: 'few', few, isFound: false };
-  if (search !== undefined) return { by: 'words' };
-  // Of much that is low only the category would be an order, or the other way round: what is both may be the last.
-  return { by: archived || (category !== undefined && low) ? 'names' : 'index of all' };
+  if (search === undefined || places !== null) return { by: 'walk' };
+  const few = findFew(database, query, meant);
+  return few ? { by: 'few', few, isFound: false } : { by: 'words' };
 }
 
 /** All of a category are alike in it, and all that is archived is used up. */
@@ -100,13 +88,6 @@ function byNameIfSame(query: StockQuery): StockQuery {
   const { column, direction } = orderOf(query.sort);
   const isSame = (column === 'category' && query.category !== undefined) || (column === 'quantity' && query.archived);
   return isSame ? { ...query, sort: direction === 'ASC' ? 'name' : '-name' } : query;
-}
-
-/** Whether a way has the order that is asked for. */
-function isSorted({ by }: Way, { sort }: StockQuery): boolean {
-  const { column } = orderOf(sort);
-  if (by === 'names at places' || by === 'names') return column === 'name';
-  return by !== 'index of all' || column === 'name' || column === 'quantity';
 }
 
 /**
