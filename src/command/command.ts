@@ -101,6 +101,8 @@ export interface Shell<Result> {
   readonly mandatory?: readonly string[];
   /** It means the same whenever it is done, so that it may wait for a server that is away: `--queue`. */
   readonly canWait?: boolean;
+  /** The list of the result that is a page: it may be shorter than was asked for, and go on behind the cursor. */
+  readonly pageOf?: 'items' | 'movements';
   readonly examples: readonly string[];
   /** What `--json` shows beside the result, which only the client can know. */
   complete?(result: Result, screen: Screen): Readonly<Record<string, unknown>>;

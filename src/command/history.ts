@@ -37,6 +37,7 @@ export const history = define({
   shell: {
     words: ['[item]'],
     options: { location: 'at', user: 'by' },
+    pageOf: 'movements',
     examples: ['secure-inv history', 'secure-inv history Maggi --by clerk1 --since 2026-05-03T00:00:00Z'],
     render: ({ movements, cursor }, screen) => {
       if (movements.length === 0) return 'No movement fits.';

@@ -58,6 +58,7 @@ export const view = define({
   shell: {
     words: ['[items...]'],
     options: { location: 'at' },
+    pageOf: 'items',
     examples: [
       'secure-inv view',
       'secure-inv view Soap Towels',
@@ -85,7 +86,7 @@ export const view = define({
       ];
       const more = cursor === undefined ? '' : `\n${screen.dim(`More: --cursor ${cursor}`)}`;
       const hint = unsorted
-        ? `\n${screen.dim('Too many fit to be sorted so. Search for more words, or look at one place: --at.')}`
+        ? `\n${screen.dim('Too many fit to be sorted so. Search for more words, look at one place (--at), or sort by another column.')}`
         : '';
       return renderTable(columns, rows, screen) + hint + more;
     },

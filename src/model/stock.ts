@@ -134,6 +134,7 @@ export const stockSorts = [
   ...['sku', '-sku', 'barcode', '-barcode', 'lowAt', '-lowAt'],
 ] as const;
 export type StockSort = (typeof stockSorts)[number];
+export type StockColumn = Exclude<StockSort, `-${string}`>;
 
 export interface StockQuery {
   /** Only what is, or was, at these locations exists for the one who asks. */

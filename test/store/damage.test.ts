@@ -167,6 +167,10 @@ test('ledger verify computes every balance and total again, of every kind of mov
     await expect(verifyStore(url, () => undefined)).rejects.toMatchObject({ code: 'storage', message });
   };
 
+  const another = 'A balance of the item with id 1 is sorted by something else than the item has.';
+  await wrong("UPDATE balance SET sku = 'S-1' WHERE location_id = 1", another);
+  await wrong("UPDATE balance SET sku = NULL, key = 'saop' WHERE location_id = 1", another);
+  database.exec('UPDATE balance SET key = (SELECT key FROM item WHERE id = item_id)');
   await wrong(
     'UPDATE balance SET quantity = 2001 WHERE location_id = 1',
     'A balance of the item with id 1 is 2001 thousandths; the movements leave 2000.',

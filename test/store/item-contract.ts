@@ -354,6 +354,12 @@ export function itemContract(get: () => Fixture): void {
       const nothing = { sku: null, barcode: null, category: null, lowAt: null, unit: 'pcs' };
       await fixture.store.editItem(editOf('A', nothing), 8);
       await expectOrders('C,D,A', 'A,C,D');
+      await fixture.store.apply(intentOf('take', [['C', 1, 'cellar']]), 9);
+      await fixture.store.editItem(editOf('C', { archived: true }), 10);
+      await expectOrders('D,A', 'A,D');
+      for (const at of here) expect(await found(fixture.store, { ...at, sort: 'quantity' })).toEqual(['A', 'D']);
+      await fixture.store.editItem(editOf('C', { archived: false }), 11);
+      for (const at of here) expect(await found(fixture.store, { ...at, sort: 'quantity' })).toEqual(['C', 'A', 'D']);
     });
   });
 

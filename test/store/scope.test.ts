@@ -11,7 +11,7 @@ import type { Rights, Scope } from '../../src/model/user.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { Database } from '../../src/store/sqlite/database.ts';
 import { GroupCommit } from '../../src/store/sqlite/group-commit.ts';
-import type { Method, Methods } from '../../src/store/sqlite/message.ts';
+import { type Method, type Methods, parsePage } from '../../src/store/sqlite/message.ts';
 import { movementIndexes } from '../../src/store/sqlite/movement-index.ts';
 import { openStoreFiles } from '../../src/store/sqlite/store-files.ts';
 import type { ImportCheck, StockPage } from '../../src/store/store.ts';
@@ -153,8 +153,8 @@ function prepare({ database }: World, known: readonly Known[], indexed: number):
     database.run(sql, category ?? null, lowAt ?? null, isArchived ? 1 : null, items[at] ?? '');
     const row = database.get<{ id: number }>('SELECT id FROM item WHERE name = ?', items[at] ?? '');
     if (!row) continue;
-    const repeated = 'UPDATE balance SET category_key = ?, low_at = ? WHERE item_id = ?';
-    database.run(repeated, category ?? null, lowAt ?? null, row.id);
+    const repeated = 'UPDATE balance SET category_key = ?, low_at = ?, archived_at = ? WHERE item_id = ?';
+    database.run(repeated, category ?? null, lowAt ?? null, isArchived ? 1 : null, row.id);
     database.run('DELETE FROM item_search WHERE rowid = ?', row.id);
     const search = 'INSERT INTO item_search (rowid, name, category) VALUES (?, ?, ?)';
     database.run(search, row.id, items[at] ?? '', category ?? null);
@@ -327,7 +327,7 @@ class Pair {
   /** What clara is shown, and what she would be if there were nothing else. */
   view(query: Omit<StockQuery, 'scope'>) {
     const ask = (world: World, scope: Scope) =>
-      pagesOf((cursor) => world.call('view', { ...query, scope, cursor }), query.cursor);
+      pagesOf((cursor) => parsePage(world.call('view', { ...query, scope, cursor })), query.cursor);
     const told = ask(this.whole, this.scope);
     const twin = ask(this.twin, null);
     if ('code' in twin) return { told, expected: twin };

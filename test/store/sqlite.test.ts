@@ -117,11 +117,11 @@ describe('an sqlite store', () => {
     database.exec(`
       ${places} ALTER TABLE balance DROP COLUMN unit; ALTER TABLE balance DROP COLUMN sku;
       ALTER TABLE balance DROP COLUMN barcode; ALTER TABLE balance DROP COLUMN category_key;
-      ALTER TABLE balance DROP COLUMN low_at;
+      ALTER TABLE balance DROP COLUMN low_at; DROP INDEX balance_listed; ALTER TABLE balance DROP COLUMN archived_at;
       DROP INDEX item_listed; DROP INDEX item_category_listed; DROP INDEX item_is_low; DROP INDEX item_is_low_listed;
       DROP INDEX item_low_at; DROP INDEX item_sku; DROP INDEX item_barcode; DROP INDEX item_unit;
       CREATE INDEX item_low ON item (key) WHERE low_at IS NOT NULL;
-      DROP INDEX item_archived; DROP INDEX balance_key; DROP INDEX balance_listed; ALTER TABLE item DROP COLUMN listed;
+      DROP INDEX item_archived; DROP INDEX balance_key; ALTER TABLE item DROP COLUMN listed;
       ALTER TABLE balance DROP COLUMN listed; ALTER TABLE balance DROP COLUMN key; DELETE FROM item_search;
       DROP TABLE kind_movement;
       DROP TABLE outbox;

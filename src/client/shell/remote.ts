@@ -4,6 +4,8 @@ import * as v from 'valibot';
 import { checkParams } from '../../command/check.ts';
 import type { Command } from '../../command/command.ts';
 import { Failure } from '../../model/failure.ts';
+import { pageRowsDefault } from '../../model/limits.ts';
+import type { ClientSession } from '../call.ts';
 import { print } from './answer.ts';
 import { queueOperation, runOperation } from './operation.ts';
 import { parseNumber, readPairs } from './pairs.ts';
@@ -71,12 +73,47 @@ function cannotWait({ name }: Command): Failure {
   });
 }
 
-/** Asks once and prints the answer. */
+/** Asks and prints the answer. */
 export async function run(shell: Shell, command: Command, params: Record<string, unknown>): Promise<void> {
   const { json } = shell.options();
-  await withSession(shell, async (session, endpoint) =>
-    print(command, await session.call(command, params), json, endpoint),
-  );
+  await withSession(shell, async (session, endpoint) => {
+    const first = await session.call(command, params);
+    print(command, await fillPage(session, command, params, first), json, endpoint);
+  });
+}
+
+/**
+ * The page that was asked for, as long as it may be: where little of very much fits, the server looks at so much at a time.
+ * A page that leads back to itself is the last.
+ */
+async function fillPage(
+  session: ClientSession,
+  command: Command,
+  params: Record<string, unknown>,
+  first: Record<string, unknown>,
+): Promise<Record<string, unknown>> {
+  const { pageOf } = command.shell ?? {};
+  if (pageOf === undefined) return first;
+  const most = Number(params['limit'] ?? pageRowsDefault);
+  const seen = new Set<unknown>();
+  const rows: unknown[] = [];
+  for (
+    let page = first;
+    ;
+    page = await session.call(command, { ...params, limit: most - rows.length, cursor: page['cursor'] })
+  ) {
+    rows.push(...rowsOf(page[pageOf]));
+    const { cursor } = page;
+    if (cursor === undefined || rows.length >= most || seen.has(cursor)) {
+      const { cursor: _, ...rest } = first;
+      return { ...rest, [pageOf]: rows, ...(cursor === undefined ? {} : { cursor }) };
+    }
+    seen.add(cursor);
+  }
+}
+
+function rowsOf(list: unknown): readonly unknown[] {
+  return Array.isArray(list) ? list : [];
 }
 
 interface Field {

@@ -25,6 +25,9 @@ const checkpointPagesOfMany = 500;
  */
 const cacheMebibytes = 32;
 
+/** More than are in use for long: `view` alone can ask in two thousand ways, some 20 KB each. */
+const statementsMax = 500;
+
 const primaryCodeMask = 0xff;
 export const sqliteBusy = 5;
 export const sqliteInputOutput = 10;
@@ -40,7 +43,7 @@ export function sqliteCode(error: unknown): number | undefined {
     : undefined;
 }
 
-/** One connection to the store's file, and each of its statements prepared once, when it is first used. */
+/** One connection to the store's file, and its statements, prepared when they are first used. */
 export class Database {
   readonly #path: string | URL;
   readonly #isReadOnly: boolean;
@@ -151,6 +154,8 @@ export class Database {
     if (!statement) {
       statement = this.#connection.prepare(sql);
       this.#statements.set(sql, statement);
+      const [oldest] = this.#statements.keys();
+      if (this.#statements.size > statementsMax && oldest !== undefined) this.#statements.delete(oldest);
     }
     return statement;
   }

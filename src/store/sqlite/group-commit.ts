@@ -9,7 +9,7 @@ import { Imports } from './imports.ts';
 import { readItemDetails } from './item-details.ts';
 import { readHead } from './ledger.ts';
 import { addLocation, archiveLocation, listLocations, renameLocation } from './locations.ts';
-import { type Call, type CommitTime, formatError, isWrite, type Methods, type Reply } from './message.ts';
+import { type Call, type CommitTime, formatError, formatPage, isWrite, type Methods, type Reply } from './message.ts';
 import { schemaVersion } from './migrations.ts';
 import { readMovementsAfter } from './movement-feed.ts';
 import { Outbox } from './outbox.ts';
@@ -286,7 +286,7 @@ function methodsOf(
     importStatus: (...args) => imports.status(...args),
     auditRecords: (query) => readAudit(db, query),
     health: () => gate.health(),
-    view: (query) => viewStock(db, query),
+    view: (query) => formatPage(viewStock(db, query)),
     history: (query) => readHistory(db, query),
     itemDetails: (...args) => readItemDetails(db, ...args),
     movementsAfter: (query) => readMovementsAfter(db, query),

@@ -15,7 +15,7 @@ import {
   keysOf,
   keyTaken,
   readFacts,
-  sortColumns,
+  repeatedColumns,
 } from './item-facts.ts';
 import { type Items, newItem, type StockedItem } from './items.ts';
 import { type Ledger, sha256 } from './ledger.ts';
@@ -26,13 +26,15 @@ import { unknownItem } from './unknown-item.ts';
 const updateItem = `UPDATE item SET (${factColumns}) = (${factParameters}),
     archived_at = CASE WHEN ? THEN ifnull(archived_at, ?) END
   WHERE id = ?`;
-/** Not where all is as it was: an index is written also for what is the same. */
-const repeatInBalances = `UPDATE balance SET (${sortColumns}) = (SELECT ${sortColumns} FROM item WHERE id = item_id)
-  WHERE item_id = ? AND (${sortColumns}) IS NOT (SELECT ${sortColumns} FROM item WHERE id = item_id)`;
+const repeatInBalances = `UPDATE balance SET (${repeatedColumns}) = (SELECT ${repeatedColumns} FROM item WHERE id = item_id)
+  WHERE item_id = ?`;
+/** What of an item `repeatedColumns` are made of. */
+const repeatedFacts = ['name', 'unit', 'sku', 'barcode', 'category', 'lowAt', 'archived'] as const;
 
 /** An edit that nothing stands against, not yet written. */
 interface Plan {
   readonly item: StockedItem;
+  readonly before: Facts;
   readonly facts: Facts;
   /** The canonical keys that find the item no more, and those that do from now on, besides the name of a new one. */
   readonly lost: readonly string[];
@@ -96,6 +98,7 @@ function plan({ database, items, guard }: Parts, { isNew, item: name, change }: 
   guard?.assertMayEdit(known?.id, [...own.keys(), ...wanted.keys()]);
   return {
     item,
+    before,
     facts,
     lost: [...own.keys()].filter((key) => !wanted.has(key)),
     won: [...wanted.keys()].filter((key) => !own.has(key)),
@@ -103,10 +106,11 @@ function plan({ database, items, guard }: Parts, { isNew, item: name, change }: 
 }
 
 /** Writes what is known of the item now: its row, its keys, the search index, and what memory says. */
-function writeFacts(database: Database, items: Items, { item, facts, lost, won }: Plan, at: number): void {
+function writeFacts(database: Database, items: Items, plan: Plan, at: number): void {
+  const { item, facts, lost, won } = plan;
   const { name, precision, lowAt, archived } = facts;
   if (item.id === 0) items.add(item, facts, at);
-  else rewrite(database, item, facts, at);
+  else rewrite(database, plan, at);
   for (const old of lost) {
     database.run('DELETE FROM item_key WHERE key = ?', old);
     items.forgetKey(old);
@@ -118,12 +122,12 @@ function writeFacts(database: Database, items: Items, { item, facts, lost, won }
 }
 
 /** Writes the row of an item that is there already, and what it is found by, but for its codes. */
-function rewrite(database: Database, item: StockedItem, facts: Facts, at: number): void {
+function rewrite(database: Database, { item, before, facts }: Plan, at: number): void {
   // Taken out of the search index first, which costs as much as all the rest.
   database.run('DELETE FROM item_search WHERE rowid = ?', item.id);
   database.run(updateItem, ...factValues(facts), facts.archived ? 1 : 0, at, item.id);
   insertSearch(database, item.id, facts);
-  database.run(repeatInBalances, item.id);
+  if (repeatedFacts.some((fact) => facts[fact] !== before[fact])) database.run(repeatInBalances, item.id);
 }
 
 /** Appends the edit to the ledger: a movement of nothing, nowhere. */

@@ -43,8 +43,8 @@ export function factValues({ name, unit, precision, sku, barcode, category, desc
   return [name, canonicalKey(name), unit, precision, sku, barcode, category, categoryKey, description, lowAt] as const;
 }
 
-/** The columns that each of its balances repeats, because `view` sorts by them at a location. */
-export const sortColumns = 'key, unit, sku, barcode, category_key, low_at';
+/** The columns that each of its balances repeats, because `view` sorts by them at a location, or leaves it out. */
+export const repeatedColumns = 'key, unit, sku, barcode, category_key, low_at, archived_at';
 
 /** Makes an item be found by the words of what is known of it. */
 export function insertSearch(database: Database, id: number, facts: Facts): void {

@@ -2,7 +2,7 @@ import { canonicalKey } from '../../model/name.ts';
 import type { Thousandths } from '../../model/quantity.ts';
 import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
-import { type Facts, factColumns, factParameters, factValues, insertSearch, sortColumns } from './item-facts.ts';
+import { type Facts, factColumns, factParameters, factValues, insertSearch, repeatedColumns } from './item-facts.ts';
 import { unknownItem } from './unknown-item.ts';
 
 /** Hot items stay in memory; so many cost about 10 MB, whatever the store has. */
@@ -10,8 +10,8 @@ const itemsCachedMax = 20_000;
 
 const insertItem = `INSERT INTO item (${factColumns}, archived_at) VALUES (${factParameters}, ?)`;
 const updateBalance = 'UPDATE balance SET quantity = ?, seq = ? WHERE item_id = ? AND location_id = ?';
-const insertBalance = `INSERT INTO balance (item_id, location_id, quantity, seq, ${sortColumns})
-  SELECT id, ?, ?, ?, ${sortColumns} FROM item WHERE id = ?`;
+const insertBalance = `INSERT INTO balance (item_id, location_id, quantity, seq, ${repeatedColumns})
+  SELECT id, ?, ?, ?, ${repeatedColumns} FROM item WHERE id = ?`;
 
 /** An item with what there is of it, as of the last intent, committed or about to be. */
 export interface StockedItem {
@@ -105,8 +105,9 @@ export class Items {
       this.#database.run('UPDATE item SET total = ? WHERE id = ?', item.total, item.id);
       for (const [location, seq] of locations) {
         const quantity = item.balances.get(location) ?? 0;
-        const isThere = this.#database.run(updateBalance, quantity, seq, item.id, location) > 0;
-        if (!isThere) this.#database.run(insertBalance, location, quantity, seq, item.id);
+        if (this.#database.run(updateBalance, quantity, seq, item.id, location) === 1) continue;
+        const isMade = this.#database.run(insertBalance, location, quantity, seq, item.id) === 1;
+        if (!isMade) throw new Error(`The store is damaged: no item with the id ${item.id}`);
       }
     }
     this.#dirty.clear();

@@ -1,6 +1,7 @@
 import { Failure, type FailureCode, type FailureDetails } from '../../model/failure.ts';
 import type { LowStockNews } from '../../model/low-stock.ts';
-import type { Store } from '../store.ts';
+import type { ItemStock } from '../../model/stock.ts';
+import type { StockPage, Store } from '../store.ts';
 
 /** The methods that change the store. All that are queued share one transaction. */
 export const writeMethods = [
@@ -71,8 +72,21 @@ export function isWrite(method: Method): method is WriteMethod {
   return writes.has(method);
 }
 
-/** What the worker does for each method: the same as the store, but at once. */
-export type Methods = { readonly [M in Method]: (...args: Parameters<Store[M]>) => Awaited<ReturnType<Store[M]>> };
+/** What the worker does for each method: the same as the store, but at once, and in a form that crosses fast. */
+export type Methods = {
+  readonly [M in Method]: (
+    ...args: Parameters<Store[M]>
+  ) => M extends 'view' ? CrossedPage : Awaited<ReturnType<Store[M]>>;
+};
+
+/** A page of stock whose balances are pairs: an object for each would take longer to cross than to be found (0.8 ms for 1,900, not 0.3). */
+export interface CrossedPage extends Omit<StockPage, 'items'> {
+  readonly items: readonly CrossedStock[];
+}
+
+interface CrossedStock extends Omit<ItemStock, 'locations'> {
+  readonly balances: readonly (readonly [location: string, quantity: number])[];
+}
 
 /** One call to the worker. A tuple, because the hot path pays for every key that is cloned. */
 export type Call = readonly [id: number, method: Method, args: readonly unknown[]];
@@ -128,4 +142,22 @@ export function parseError({ code, message, details, stack }: CrossedError): Err
   const error = new Error(message);
   if (stack !== undefined) error.stack = stack;
   return error;
+}
+
+/** Prepares a page of stock for the other thread. */
+export function formatPage({ items, ...page }: StockPage): CrossedPage {
+  const crossed = items.map(({ locations, ...item }) => ({
+    ...item,
+    balances: locations.map(({ location, quantity }) => [location, quantity] as const),
+  }));
+  return { ...page, items: crossed };
+}
+
+/** The page that crossed. */
+export function parsePage({ items, ...page }: CrossedPage): StockPage {
+  const shown = items.map(({ balances, ...item }) => ({
+    ...item,
+    locations: balances.map(([location, quantity]) => ({ location, quantity })),
+  }));
+  return { ...page, items: shown };
 }

@@ -313,14 +313,17 @@ const migrations: readonly string[] = [
   CREATE INDEX item_unit ON item (unit, key) WHERE unit <> 'pcs';
   `,
   `
-  -- Each location has these orders of its own, too: of every balance, what its item is sorted by.
+  -- Each location has these orders of its own, too: of every balance, what its item is sorted by, and that it is archived.
   ALTER TABLE balance ADD COLUMN unit TEXT NOT NULL DEFAULT 'pcs';
   ALTER TABLE balance ADD COLUMN sku TEXT;
   ALTER TABLE balance ADD COLUMN barcode TEXT;
   ALTER TABLE balance ADD COLUMN category_key TEXT;
   ALTER TABLE balance ADD COLUMN low_at INTEGER;
-  UPDATE balance SET (unit, sku, barcode, category_key, low_at) =
-    (SELECT unit, sku, barcode, category_key, low_at FROM item WHERE id = item_id);
+  ALTER TABLE balance ADD COLUMN archived_at INTEGER;
+  UPDATE balance SET (unit, sku, barcode, category_key, low_at, archived_at) =
+    (SELECT unit, sku, barcode, category_key, low_at, archived_at FROM item WHERE id = item_id);
+  DROP INDEX balance_listed;
+  CREATE INDEX balance_listed ON balance (location_id, listed, key) WHERE archived_at IS NULL;
   CREATE INDEX balance_unit ON balance (location_id, unit, key) WHERE unit <> 'pcs';
   CREATE INDEX balance_sku ON balance (location_id, sku, key) WHERE sku IS NOT NULL;
   CREATE INDEX balance_barcode ON balance (location_id, barcode, key) WHERE barcode IS NOT NULL;

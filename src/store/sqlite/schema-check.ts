@@ -9,13 +9,16 @@ import { migrate, schemaVersion } from './migrations.ts';
  */
 export function assertOwnSchema(database: Database): void {
   const names = namesOf(database);
-  const { user_version: version } = database.one<{ user_version: number }>('PRAGMA user_version');
-  const isOfToday = version === schemaVersion;
-  const own = isOfToday ? ownNames() : names;
+  const own = isOfToday(database) ? ownNames() : names;
   const foreign = [...names].find((name) => !own.has(name) || /^(trigger|view) /.test(name));
   if (foreign !== undefined) throw damaged(`The database has something foreign: the ${foreign}.`);
   const missing = [...own].find((name) => !names.has(name));
   if (missing !== undefined) throw damaged(`The database lacks the ${missing}.`);
+}
+
+/** Whether a store has the schema that this program writes, and not an older one. */
+export function isOfToday(database: Database): boolean {
+  return database.one<{ user_version: number }>('PRAGMA user_version').user_version === schemaVersion;
 }
 
 function ownNames(): ReadonlySet<string> {

@@ -1,14 +1,17 @@
 import { Worker } from 'node:worker_threads';
 import { Failure } from '../../model/failure.ts';
 import type { LowStockNews } from '../../model/low-stock.ts';
+import type { StockQuery } from '../../model/stock.ts';
 import type { OpenOptions } from '../open.ts';
-import type { Store } from '../store.ts';
+import type { StockPage, Store } from '../store.ts';
 import {
   type Call,
   type FromWorker,
   isWrite,
   type Method,
+  type Methods,
   parseError,
+  parsePage,
   type ToWorker,
   type WorkerOptions,
 } from './message.ts';
@@ -24,7 +27,7 @@ interface Pending {
 }
 
 type Arguments<M extends Method> = Parameters<Store[M]>;
-type Result<M extends Method> = Awaited<ReturnType<Store[M]>>;
+type Result<M extends Method> = ReturnType<Methods[M]>;
 
 /** As `openStore`, for a path. */
 export async function openSqliteStore(path: string, { exclusive, webhooks = [] }: OpenOptions): Promise<Store> {
@@ -76,8 +79,9 @@ export class SqliteStore implements Store {
     return this.#id;
   }
 
+  readonly #viewCrossed = this.#method('view');
+  view = async (query: StockQuery): Promise<StockPage> => parsePage(await this.#viewCrossed(query));
   apply = this.#method('apply');
-  view = this.#method('view');
   history = this.#method('history');
   movementsAfter = this.#method('movementsAfter');
   head = this.#method('head');

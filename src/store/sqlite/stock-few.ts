@@ -24,8 +24,14 @@ export interface Few {
 export function findFew(database: Database, query: StockQuery, { ids, places }: Meant): Few | undefined {
   if (ids) return { sql: 'SELECT value AS id FROM json_each(?)', values: [JSON.stringify(ids)] };
   const all: Few[] = [];
-  if (query.category !== undefined)
-    all.push({ sql: 'SELECT id FROM item WHERE category_key = ?', values: [canonicalKey(query.category)] });
+  const there = 'SELECT item_id AS id FROM balance WHERE location_id IN (SELECT value FROM json_each(?))';
+  const thereOf = places && JSON.stringify(places);
+  if (query.category !== undefined) {
+    const category = canonicalKey(query.category);
+    // Not of everything: how much of a category is elsewhere is not to be told either.
+    if (thereOf !== null) all.push({ sql: `${there} AND category_key = ?`, values: [thereOf, category] });
+    else all.push({ sql: 'SELECT id FROM item WHERE category_key = ?', values: [category] });
+  }
   if (query.archived && places === null)
     all.push({ sql: 'SELECT id FROM item WHERE archived_at IS NOT NULL', values: [] });
   // What was listed as low, or has moved since. In a scope something else is low.
@@ -34,9 +40,9 @@ export function findFew(database: Database, query: StockQuery, { ids, places }: 
     const moved = 'SELECT item_id FROM movement WHERE seq > (SELECT indexed FROM ledger)';
     all.push({ sql: `${listed} UNION ALL ${moved}`, values: [] });
   }
-  if (places !== null) {
-    const sql = 'SELECT item_id AS id FROM balance WHERE location_id IN (SELECT value FROM json_each(?))';
-    all.push({ sql, values: [JSON.stringify(places)] });
+  if (thereOf !== null) {
+    if (query.low) all.push({ sql: `${there} AND low_at IS NOT NULL`, values: [thereOf] });
+    all.push({ sql: there, values: [thereOf] });
   }
   if (all.length === 0) all.push({ sql: 'SELECT id FROM item', values: [] });
   return all.find((few) => isFew(database, few, stockSortedMax));
@@ -75,7 +81,7 @@ export function selectFew(database: Database, question: StockQuestion, few: Few,
   const isHere = places === null ? '' : 'AND location_id IN (SELECT value FROM json_each(?1))';
   return database.all<ItemRow>(
     `WITH
-       few AS MATERIALIZED (SELECT DISTINCT id FROM (${few.sql.replace('?', '?9')})),
+       few AS MATERIALIZED (SELECT DISTINCT id FROM (${numbered(few.sql)})),
        moved AS MATERIALIZED (
          SELECT item_id, sum(delta) AS since FROM movement WHERE seq > ?3 ${isHere} GROUP BY item_id
        ),
@@ -100,4 +106,10 @@ export function selectFew(database: Database, question: StockQuestion, few: Few,
     rowsMax,
     ...few.values,
   );
+}
+
+/** SQL with the numbers of its parameters, which come behind the others. */
+function numbered(sql: string): string {
+  let number = 8;
+  return sql.replaceAll('?', () => `?${++number}`);
 }

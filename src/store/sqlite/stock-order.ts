@@ -41,7 +41,7 @@ export function selectInWholeStore(database: Database, question: StockQuestion):
 
 /** Pages by quantity of what is, or was, at one location. */
 export function selectByQuantityAt(database: Database, question: StockQuestion, location: number): readonly ItemRow[] {
-  const conditions = ['item.archived_at IS NULL', 'balance.location_id = ?3'];
+  const conditions = ['balance.archived_at IS NULL', 'balance.location_id = ?3'];
   return select(
     database,
     question,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Failure } from '../../model/failure.ts';
 import { pagedMovementsMax } from '../../model/limits.ts';
 import { canonicalKey } from '../../model/name.ts';
-import type { StockQuery, StockSort } from '../../model/stock.ts';
+import type { StockColumn, StockQuery, StockSort } from '../../model/stock.ts';
 import { formatStockCursor, parseStockCursor, type StockPosition } from './cursor.ts';
 import type { Database } from './database.ts';
 import { itemIdOf } from './items.ts';
@@ -101,7 +101,7 @@ export function digestOf({ items, search, location, category, low, archived }: S
 
 /** A sort in SQL: by key and not by id among equals, because ids are in the order in which the whole store came to know the items. */
 export function orderOf(sort: StockSort) {
-  const column = sort.replace(/^-/, '');
+  const column = sort.replace(/^-/, '') as StockColumn; // Which a sort is, with or without the sign.
   return sort.startsWith('-')
     ? ({ column, direction: 'DESC', beyond: '<' } as const)
     : ({ column, direction: 'ASC', beyond: '>' } as const);

@@ -1,8 +1,9 @@
 import type { Database } from './database.ts';
 import { sqliteCode, sqliteCorrupt } from './database.ts';
+import { repeatedColumns } from './item-facts.ts';
 import { readHead } from './ledger.ts';
 import { damaged, LedgerCheck, type RawMovement } from './ledger-check.ts';
-import { assertOwnSchema } from './schema-check.ts';
+import { assertOwnSchema, isOfToday } from './schema-check.ts';
 
 const rowsPerStep = 2000;
 
@@ -27,7 +28,7 @@ interface Balance {
 
 /**
  * Looks at all of a store, as it is at one moment: SQLite's pages, what it is made of, every movement's hash, the root, every
- * balance and total. Failures: `storage` naming what is wrong.
+ * balance, what it repeats of its item, and every total. Failures: `storage` naming what is wrong.
  */
 export function checkStore(database: Database, onMovements: (done: number, all: number) => void): CheckedStore {
   database.script('BEGIN');
@@ -36,6 +37,7 @@ export function checkStore(database: Database, onMovements: (done: number, all: 
     const [{ integrity_check: verdict } = { integrity_check: 'ok' }] = pages;
     if (verdict !== 'ok') throw damaged(`The database is damaged: ${verdict.replaceAll('\n', ' ')}.`);
     assertOwnSchema(database);
+    if (isOfToday(database)) assertRepeated(database);
     const { size, root } = readHead(database);
     const balances = new Balances();
     const check = new LedgerCheck(database, (movement) => balances.add(movement));
@@ -48,6 +50,15 @@ export function checkStore(database: Database, onMovements: (done: number, all: 
   } finally {
     database.script('ROLLBACK');
   }
+}
+
+/** Refuses balances that repeat something else of their items than these have: they would be in another order. */
+function assertRepeated(database: Database): void {
+  const of = (table: string) => repeatedColumns.replaceAll(/\w+/g, `${table}.$&`);
+  const sql = `SELECT item_id AS id FROM balance JOIN item ON item.id = item_id
+    WHERE (${of('balance')}) IS NOT (${of('item')}) LIMIT 1`;
+  const other = database.get<{ id: number }>(sql);
+  if (other) throw damaged(`A balance of the item with id ${other.id} is sorted by something else than the item has.`);
 }
 
 /** What the movements say that there is. */
