@@ -3,6 +3,8 @@ import type { Command } from '../../command/command.ts';
 import { view } from '../../command/view.ts';
 import { whoami } from '../../command/whoami.ts';
 import { Failure } from '../../model/failure.ts';
+import { shellWord } from '../../model/shell-word.ts';
+import { defaultLocation } from '../../model/stock.ts';
 import { type ClientSession, isPassing } from '../call.ts';
 import type { Endpoint } from '../connect.ts';
 import type { OperationQueue } from '../queue.ts';
@@ -11,7 +13,7 @@ import { callKept, sendQueue } from '../queue-sender.ts';
 import { print } from './answer.ts';
 import { describeOperation, type OperationParams, sayOutcome, withQueueLock } from './operation.ts';
 
-type Stock = v.InferOutput<typeof view.result>['items'][number];
+export type Stock = v.InferOutput<typeof view.result>['items'][number];
 
 /** A server that took so long to be found away is not asked again for so many times as long: people go on working. */
 const restTimes = 3;
@@ -24,6 +26,8 @@ export class Desk {
   readonly #session: ClientSession;
   readonly #endpoint: Endpoint;
   readonly #queue: OperationQueue | undefined;
+  /** Where things are added and taken. */
+  #place: string = defaultLocation;
   #away: { readonly failure: Failure; readonly until: number } | undefined;
 
   constructor(session: ClientSession, endpoint: Endpoint, queue: OperationQueue | undefined) {
@@ -37,13 +41,37 @@ export class Desk {
     return this.#queue !== undefined;
   }
 
-  /** Failures: those of a login that is none; a server that is away. */
-  async greet(): Promise<void> {
-    await this.#ask(() => this.#session.call(whoami, {}));
+  get place(): string {
+    return this.#place;
   }
 
-  async showAll(): Promise<void> {
-    print(view, await this.#ask(() => this.#session.call(view, {})), false, this.#endpoint);
+  /**
+   * Works at the place that is given, or where the user is limited to one at that. Failures: those of a login that is none; a
+   * server that is away; `bad-params` for several places of which nobody says one, `not-found` for one that is none of them.
+   */
+  async open(place: string | undefined): Promise<void> {
+    if (place !== undefined) this.#place = place;
+    const { locations } = await this.#ask(() => this.#session.call(whoami, {}));
+    if (place !== undefined) {
+      await this.#ask(() => this.#session.call(view, { location: place, limit: 1 }));
+      return;
+    }
+    const [only, ...others] = locations ?? [defaultLocation];
+    if (only === undefined || locations?.includes(defaultLocation)) return;
+    if (others.length > 0) {
+      throw new Failure('bad-params', `You work at ${[only, ...others].join(', ')}.`, {
+        hint: `Say where: secure-inv menu --at ${shellWord(only)}`,
+      });
+    }
+    this.#place = only;
+  }
+
+  /** Prints a page of what there is; tells where the next one begins, if there is one. */
+  async show(cursor: string | undefined): Promise<string | undefined> {
+    const params = cursor === undefined ? {} : { cursor };
+    const { cursor: next, ...page } = await this.#ask(() => this.#session.call(view, params));
+    print(view, page, false, this.#endpoint);
+    return next;
   }
 
   /** The item of this name or code. Failures: `not-found`; `conflict` when it is archived. */
@@ -56,12 +84,13 @@ export class Desk {
 
   /** Does it, or keeps it behind what is kept already, and says which. */
   async change(command: Command, params: OperationParams): Promise<void> {
+    const placed = this.#place === defaultLocation ? params : { ...params, location: this.#place };
     try {
-      const result = await this.#ask(() => callKept(this.#session, this.#queue, command, params));
+      const result = await this.#ask(() => callKept(this.#session, this.#queue, command, placed));
       print(command, result, false, this.#endpoint);
     } catch (error) {
       if (!this.#queue || !isAway(error)) throw error;
-      const entry = await this.#queue.add({ method: command.name, params });
+      const entry = await this.#queue.add({ method: command.name, params: placed });
       process.stdout.write(`${error.message} Kept, and sent as soon as it can be: ${describeOperation(entry)}.\n`);
     }
   }

@@ -36,33 +36,34 @@ function assertCanBeDrawn(params: Readonly<Record<string, unknown>>): void {
 interface Drawn {
   readonly item: string;
   readonly unit: string;
+  readonly now: number;
   readonly levels: readonly (Level & { readonly seq: number })[];
+  readonly movements: number;
   readonly isComplete: boolean;
 }
 
 async function draw(shell: Shell, session: ClientSession, params: Readonly<Record<string, unknown>>): Promise<void> {
   const { json, isUnicode = false } = shell.options();
-  const { item, unit, levels, isComplete } = await readLevels(session, params);
+  const { item, unit, now, levels, movements, isComplete } = await readLevels(session, params);
   if (json) {
     process.stdout.write(`${JSON.stringify({ item, unit, levels, complete: isComplete })}\n`);
     return;
   }
-  const last = levels.at(-1);
-  if (!last) {
-    process.stdout.write('No movement fits.\n');
+  if (levels.length === 0) {
+    process.stdout.write(`${item}: ${now} ${unit} now; no movement that fits has changed it.\n`);
     return;
   }
   const { columns, dim } = openScreen();
   const width = Number.isFinite(columns) ? columns : defaultColumns;
-  const count = levels.length === 1 ? '1 movement' : `${levels.length} movements`;
-  const what = `${item}: ${last.level} ${unit} now; ${count}${isComplete ? '' : ', older ones left out'}.`;
+  const count = movements === 1 ? '1 movement' : `${movements} movements`;
+  const what = `${item}: ${now} ${unit} now; ${count}${isComplete ? '' : ', older ones left out'}.`;
   const chart = renderChart(levels, { columns: width, rows: chartRows, isUnicode, paint: dim });
   process.stdout.write(`${what}\n${chart}\n`);
 }
 
 /**
- * The item's level after each of its last movements, oldest first: what there is now, less what came after. What happens
- * between the two questions is in neither.
+ * The item's level after each operation that moved it lately, oldest first: what there is now, less what came after. Between
+ * the two legs of a move it never was less. What happens between the two questions is in neither.
  */
 async function readLevels(session: ClientSession, params: Readonly<Record<string, unknown>>): Promise<Drawn> {
   const { item, location, since } = params;
@@ -80,11 +81,14 @@ async function readLevels(session: ClientSession, params: Readonly<Record<string
   const shownAt = stock?.locations.find((at) => at.location === drawn[0]?.location)?.quantity ?? 0;
   // At one location the balance says it; in thousandths, because fractions do not add up.
   let level = Math.round((location === undefined ? (stock?.quantity ?? 0) : shownAt) * 1000);
-  const levels = drawn.map(({ seq, at, delta }) => {
-    const after = { seq, at, level: level / 1000 };
+  const now = level / 1000;
+  const levels = [];
+  for (const [place, { seq, at, delta, operation }] of drawn.entries()) {
+    // The latest movement of an operation comes first.
+    if (operation !== drawn[place - 1]?.operation) levels.push({ seq, at, level: level / 1000 });
     level -= Math.round(delta * 1000);
-    return after;
-  });
+  }
   const isComplete = cursor === undefined && drawn.length === movements.length && since === undefined;
-  return { item: stock?.item ?? String(item), unit: stock?.unit ?? '', levels: levels.reverse(), isComplete };
+  const shown = { item: stock?.item ?? String(item), unit: stock?.unit ?? '', now };
+  return { ...shown, levels: levels.reverse(), movements: drawn.length, isComplete };
 }

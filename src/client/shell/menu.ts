@@ -4,11 +4,11 @@ import { checkParams } from '../../command/check.ts';
 import type { Command } from '../../command/command.ts';
 import { take } from '../../command/take.ts';
 import { Failure, failures } from '../../model/failure.ts';
-import { parseName } from '../../model/name.ts';
+import { canonicalKey, parseName } from '../../model/name.ts';
 import { isPassing } from '../call.ts';
 import { OperationQueue } from '../queue.ts';
 import { InputEnd, openLineReader } from '../terminal.ts';
-import { Desk, isAway } from './desk.ts';
+import { Desk, isAway, type Stock } from './desk.ts';
 import type { OperationParams } from './operation.ts';
 import { parseNumber } from './pairs.ts';
 import { withSession } from './session.ts';
@@ -24,14 +24,19 @@ const barcodePattern = /^\d{6,}$/;
 /** `menu`: the numbered menu of the original exercise, for people who want prompts, and for whoever scans. */
 export function addMenu(shell: Shell): void {
   subcommand(shell.program, ['menu'], 'Work with a numbered menu, or scan one code after the other.')
-    .addHelpText('after', examplesText(['secure-inv menu']))
-    .action(async () => {
+    .option(
+      '--at <location>',
+      'where things are added and taken (default: main, or the one place that you are limited to)',
+    )
+    .addHelpText('after', examplesText(['secure-inv menu', 'secure-inv menu --at shelf']))
+    .action(async ({ at }: { at?: string }) => {
+      const place = at === undefined ? undefined : parseName(at, 'location');
       await withSession(shell, async (session, endpoint, owner) => {
         const reader = openLineReader();
         const desk = new Desk(session, endpoint, owner && new OperationQueue(shell.options().stateFolder, owner));
         const ask = (prompt: string) => reader.ask(prompt);
         try {
-          await greet(desk);
+          await greet(desk, place);
           await loop(desk, ask);
         } catch (error) {
           if (!(error instanceof InputEnd)) throw error;
@@ -46,9 +51,9 @@ export function addMenu(shell: Shell): void {
 type Ask = (prompt: string) => Promise<string>;
 
 /** Who is not logged in learns it before typing anything. */
-async function greet(desk: Desk): Promise<void> {
+async function greet(desk: Desk, place: string | undefined): Promise<void> {
   try {
-    await desk.greet();
+    await desk.open(place);
   } catch (error) {
     if (!isAway(error)) throw error;
     const next = desk.keeps ? 'What you add or take is kept, and sent when it is back.' : 'Try again when it is back.';
@@ -75,7 +80,7 @@ async function loop(desk: Desk, ask: Ask): Promise<void> {
     if (choice === '3') return;
     try {
       if (choice === '1') await addItem(desk, ask);
-      else if (choice === '2') await desk.showAll();
+      else if (choice === '2') await showAll(desk, ask);
       else await changeScanned(desk, ask, choice);
     } catch (error) {
       // What another try can mend is said here; without a login there is no going on.
@@ -84,6 +89,13 @@ async function loop(desk: Desk, ask: Ask): Promise<void> {
       const { code, message, details } = error;
       process.stdout.write(`${message}${code === 'unconfirmed' && details.hint ? ` ${details.hint}` : ''}\n`);
     }
+  }
+}
+
+async function showAll(desk: Desk, ask: Ask): Promise<void> {
+  for (let cursor = await desk.show(undefined); cursor !== undefined; cursor = await desk.show(cursor)) {
+    const answer = await ask('There is more. Enter shows it, anything else goes back: ');
+    if (answer.trim() !== '') return;
   }
 }
 
@@ -116,14 +128,26 @@ async function look(desk: Desk, code: string): Promise<{ readonly item: string; 
   const isCode = codePattern.test(code);
   try {
     const found = await desk.look(code);
-    return { item: found.item, about: `${found.item}: ${found.quantity} ${found.unit} in stock.` };
+    return { item: found.item, about: describeStock(found, desk.place) };
   } catch (error) {
     // What does not look like a code may be one that an item has, and else was a slip of the hand.
     if (!isCode && error instanceof Failure && (error.code === 'not-found' || error.code === 'bad-params'))
       return undefined;
-    if (!isCode || !desk.keeps || !isAway(error)) throw error;
+    if (error instanceof Failure && error.code === 'not-found') {
+      const option = /^\d+$/.test(code) ? '--barcode' : '--sku';
+      throw new Failure('not-found', `${error.message} To make it known: secure-inv item add NAME ${option} ${code}`);
+    }
+    if (!desk.keeps || !isAway(error)) throw error;
     return { item: parseName(code), about: `${error.message} ${code} was not looked up.` };
   }
+}
+
+/** What there is where one works, and in all if some is elsewhere. */
+function describeStock({ item, quantity, unit, locations }: Stock, place: string): string {
+  const here = locations.find(({ location }) => canonicalKey(location) === canonicalKey(place))?.quantity ?? 0;
+  return here === quantity
+    ? `${item}: ${quantity} ${unit} in stock.`
+    : `${item}: ${here} ${unit} at ${place}, ${quantity} in all.`;
 }
 
 async function untilGood(ask: Ask, prompt: string, act: (answer: string) => Promise<void>): Promise<void> {
