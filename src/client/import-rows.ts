@@ -7,6 +7,7 @@ import type { ImportProblem } from '../model/import.ts';
 import { importProblemsMax } from '../model/limits.ts';
 import { canonicalKey, parseName } from '../model/name.ts';
 import { printable } from '../model/printable.ts';
+import { fixOfNumber } from './number.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -141,24 +142,6 @@ function fixOf(field: string, given: unknown): string {
     return meant ? `Did you mean ${meant}?` : `A row may have ${importColumns.join(', ')}.`;
   }
   if (given === undefined) return 'Fill it in.';
-  if (field === 'quantity' || field === 'lowAt') return fixOfNumber(given);
+  if (field === 'quantity' || field === 'lowAt') return fixOfNumber(given) ?? 'Write a number such as 200 or 12.5.';
   return field === 'precision' ? 'Write 0, 1, 2 or 3.' : 'Correct it.';
-}
-
-const grouped =
-  /^[1-9]\d{0,2}(?:(?<separator>[,. '’\u00a0\u202f])\d{3})(?:\k<separator>\d{3})*(?:(?!\k<separator>)[,.]\d{1,3})?$/u;
-
-/** What a number would be that is written as in some country; of one that may mean two, both. */
-function fixOfNumber(given: unknown): string {
-  const text = typeof given === 'string' ? given.trim() : '';
-  const decimal = /^(\d{1,13}),(\d{1,3})$/.exec(text)?.slice(1).join('.');
-  const separator = grouped.exec(text)?.groups?.['separator'];
-  const rest = separator === undefined ? '' : text.replaceAll(separator, '').replace(',', '.');
-  const whole = /^\d{4,13}(\.\d{1,3})?$/.test(rest) ? rest : undefined;
-  if (decimal !== undefined && whole !== undefined) {
-    return `Write ${whole} if the comma parts thousands, or ${decimal} if it is a decimal one.`;
-  }
-  if (decimal !== undefined) return `Write ${decimal} (with a point).`;
-  if (whole !== undefined) return `Write ${whole}.`;
-  return 'Write a number such as 200 or 12.5.';
 }

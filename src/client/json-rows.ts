@@ -1,26 +1,28 @@
 import { Failure } from '../model/failure.ts';
+import { hasRepeatedKey } from '../wire/json.ts';
 
-/** A value in a file, and the line on which it begins, from 1. */
+/** A value in a file, and the line on which it begins, from 1; or what is wrong with it. */
 export interface JsonRow {
   readonly line: number;
-  readonly value: unknown;
+  readonly value?: unknown;
+  readonly problem?: string;
 }
 
-/** The value on each line that has one. Failures: `bad-params` naming the line. */
+/** The value on each line that has one. */
 export function* parseJsonLines(text: string): Generator<JsonRow> {
   let start = 0;
   for (let line = 1; start < text.length; line++) {
     const found = text.indexOf('\n', start);
     const end = found === -1 ? text.length : found;
     const written = text.slice(start, end).trim();
-    if (written !== '') yield { line, value: parseValue(written, line) };
+    if (written !== '') yield parseRow(written, line) ?? { line, problem: 'The line is not JSON.' };
     start = end + 1;
   }
 }
 
 /**
  * The elements of one array, each parsed by itself: JSON.parse of the whole would forget the lines, and hold a million
- * objects at once. Failures: `bad-params` naming the line.
+ * objects at once. Failures: `bad-params` naming the line: behind what is no JSON nobody knows where the next one begins.
  */
 export function* parseJsonArray(text: string): Generator<JsonRow> {
   const cursor = new Cursor(text);
@@ -31,7 +33,9 @@ export function* parseJsonArray(text: string): Generator<JsonRow> {
     cursor.skipSpace();
     const { line } = cursor;
     const written = cursor.takeElement();
-    yield { line, value: parseValue(written, line) };
+    const row = parseRow(written, line);
+    if (!row) throw broken(line, 'is not JSON');
+    yield row;
     const next = cursor.skipSpace();
     if (next === ']') break;
     if (next !== ',') throw broken(cursor.line, 'has neither a comma nor the end of the array');
@@ -83,11 +87,23 @@ class Cursor {
   }
 }
 
-function parseValue(written: string, line: number): unknown {
+function parseRow(written: string, line: number): JsonRow | undefined {
+  let value: unknown;
   try {
-    return JSON.parse(written);
+    value = JSON.parse(written);
   } catch {
-    throw broken(line, 'is not JSON');
+    return undefined;
+  }
+  return isAmbiguous(written, value) ? { line, value, problem: 'A key is there twice.' } : { line, value };
+}
+
+/** JSON.parse keeps the last of two values, and nobody knows which one was meant. */
+function isAmbiguous(written: string, value: unknown): boolean {
+  try {
+    return hasRepeatedKey(written, value);
+  } catch (error) {
+    if (error instanceof Failure) return false; // Too deep, or with a key that no row has: told of with the row.
+    throw error;
   }
 }
 

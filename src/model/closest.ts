@@ -1,11 +1,16 @@
 import { Failure } from './failure.ts';
 
-/** The candidate that was probably meant, if one is near enough; capitals do not count. */
-export function closest(text: string, candidates: Iterable<string>): string | undefined {
+/** The candidate that was probably meant, if one is near enough; capitals do not count, nor what else `fold` makes alike. */
+export function closest(
+  text: string,
+  candidates: Iterable<string>,
+  fold = (word: string) => word.toLowerCase(),
+): string | undefined {
+  const folded = fold(text);
   let best: string | undefined;
   let bestDistance = Math.min(2, Math.ceil(text.length / 2)) + 1; // Farther is a guess, not a slip of the hand.
   for (const candidate of candidates) {
-    const distance = editDistance(text.toLowerCase(), candidate.toLowerCase(), bestDistance);
+    const distance = editDistance(folded, fold(candidate), bestDistance);
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;

@@ -2,17 +2,20 @@ import { Failure } from './failure.ts';
 import { keyGrowthMax, nameCharactersMax, noteCharactersMax } from './limits.ts';
 
 // Control, bidi and zero-width characters could move a terminal's cursor or make two names look alike; unassigned ones
-// could change their normal form in a later Unicode version.
-const forbidden = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u;
+// could change their normal form in a later Unicode version. Nor is a name of what stands for lost characters, or is blank.
+const forbidden = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\ufffc\ufffd]/u;
+
+function ruleAgainst(character: string): string {
+  if (/[\n\r\u2028\u2029]/.test(character)) return 'must be on one line';
+  if (character === '\ufffd') return 'must be text in UTF-8: some of it was lost';
+  return 'must not contain control, bidirectional or invisible characters';
+}
 
 function parseText(text: string, what: string, charactersMax: number): string {
   const bad = forbidden.exec(text);
   if (bad) {
     const point = (bad[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, '0');
-    throw new Failure(
-      'bad-params',
-      `${what} must not contain control, bidirectional or invisible characters (found U+${point}).`,
-    );
+    throw new Failure('bad-params', `${what} ${ruleAgainst(bad[0])} (found U+${point}).`);
   }
   const clean = text
     .normalize('NFC')

@@ -37,6 +37,11 @@ export function parseJson(line: Uint8Array, valuesMax = Number.POSITIVE_INFINITY
   return value;
 }
 
+/** Whether a text writes a key twice of which JSON.parse has made this value. Failures: `bad-frame`, as above. */
+export function hasRepeatedKey(text: string, value: unknown): boolean {
+  return countKeys(text, Number.POSITIVE_INFINITY) !== countOwnKeys(value);
+}
+
 const quote = 0x22;
 const backslash = 0x5c;
 const colon = 0x3a;

@@ -45,5 +45,15 @@ test('lines of JSON are read one by one, and empty ones are none', () => {
     { line: 3, value: 2 },
     { line: 4, value: 3 },
   ]);
-  expect(() => [...parseJsonLines('1\n2 3\n')]).toThrow('Line 2 is not JSON.');
+  expect([...parseJsonLines('1\n2 3\n{"a":1,"a":2}\n{"a":"{\\"a\\":","b":{"a":2}}\n4')]).toEqual([
+    { line: 1, value: 1 },
+    { line: 2, problem: 'The line is not JSON.' },
+    { line: 3, value: { a: 2 }, problem: 'A key is there twice.' },
+    { line: 4, value: { a: '{"a":', b: { a: 2 } } },
+    { line: 5, value: 4 },
+  ]);
+  expect([...parseJsonArray('[{"a":1},\n{"a":1,"a":2}]')]).toMatchObject([
+    { line: 1, value: { a: 1 } },
+    { line: 2, problem: 'A key is there twice.' },
+  ]);
 });

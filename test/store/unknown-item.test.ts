@@ -46,6 +46,9 @@ test('"did you mean" looks only into an index, at each place of whoever asks, wh
   // In a list of this length those that begin otherwise are not looked at, but for a slip in the first two letters.
   expect(hint('zzMint 7', null)).toBe('See what there is: secure-inv view');
   expect(hint('iMnt 7', null)).toMatch(/^Did you mean Mint \d\?/);
+  // Neither accents count, nor a last letter behind which very many begin so.
+  expect(hint('Mínt 7', null)).toMatch(/^Did you mean Mint 7\?/);
+  expect(hint('Mint 1O', null)).toMatch(/^Did you mean Mint 1/);
   expect(hint('xMint 7', null)).toMatch(/^Did you mean Mint 7\?/);
   expect(hint('MMint c2', [2])).toMatch(/^Did you mean Mint c2\?/);
   expect(hint('iMnt c2', [3])).toBe('See what there is: secure-inv view');

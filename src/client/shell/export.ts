@@ -1,4 +1,5 @@
 import { open, realpath, rename, stat, unlink } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { Option } from 'commander';
 import { checkParams } from '../../command/check.ts';
@@ -203,7 +204,9 @@ async function toFile(given: string, write: (sink: Writable) => Promise<void>): 
   // What a link names is replaced, not the link; and a device or a pipe not at all.
   const path = await realpath(given).catch(() => given);
   const known = await stat(path).catch(() => undefined);
-  if (known && !known.isFile()) {
+  // Through /dev/stdout that is whatever file the shell has opened, with what is in it already.
+  const isDevice = /^\/(dev\/(std(in|out|err)$|fd\/)|proc\/)/.test(resolve(given));
+  if (isDevice || (known && !known.isFile())) {
     throw new Failure('bad-params', `--output: ${given} is no ordinary file.`, {
       hint: 'Leave --output out, and send what is printed there.',
     });

@@ -8,8 +8,8 @@ import { importFileBytesMax } from '../../model/limits.ts';
 import { detectDelimiter, parseCsv, separatorLine, unguard } from '../csv.ts';
 import { type FileRow, quoted } from '../import-rows.ts';
 import { type JsonRow, parseJsonArray, parseJsonLines } from '../json-rows.ts';
+import { parseNumber } from '../number.ts';
 import { unreadable } from '../own-file.ts';
-import { parseNumber } from './pairs.ts';
 
 /** The forms that a file may have. */
 export const importFormats = ['csv', 'json', 'jsonl'] as const;
@@ -109,7 +109,7 @@ export function isOneLine({ text, format }: Pick<ImportFile, 'text' | 'format'>)
 
 function* numbered(rows: Iterable<JsonRow>): Generator<JsonRow> {
   let line = 0;
-  for (const { value } of rows) yield { line: ++line, value };
+  for (const row of rows) yield { ...row, line: ++line };
 }
 
 const numbers: ReadonlySet<string> = new Set(['quantity', 'precision', 'lowAt']);
@@ -172,8 +172,10 @@ function parseHeader(cells: readonly string[]): readonly string[] {
 }
 
 function* jsonRows(values: Iterable<JsonRow>): Generator<FileRow> {
-  for (const { line, value } of values) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  for (const { line, value, problem } of values) {
+    if (problem !== undefined)
+      yield { line, problem, fix: 'Write one object, such as {"item": "Soap", "quantity": 200}.' };
+    else if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       yield { line, problem: 'This is not an object.', fix: 'Write {"item": "Soap", "quantity": 200}.' };
     } else {
       const given = Object.entries(value).filter(([, field]) => field !== null && field !== '');

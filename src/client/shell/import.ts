@@ -55,7 +55,11 @@ async function importFile(
 ): Promise<void> {
   const check = new RowCheck();
   for (const row of rows()) check.look(row);
-  if (check.rows === 0) throw new Failure('bad-params', 'The file has no rows below its header.');
+  if (check.rows === 0)
+    throw new Failure(
+      'bad-params',
+      file.format === 'csv' ? 'The file has no rows below its header.' : 'The file has no rows.',
+    );
   const { digest, name } = file;
   const progress = new ShownProgress(check.sent, dryRun === true);
   try {

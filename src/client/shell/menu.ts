@@ -6,11 +6,11 @@ import { take } from '../../command/take.ts';
 import { Failure, failures } from '../../model/failure.ts';
 import { canonicalKey, parseName } from '../../model/name.ts';
 import { isPassing } from '../call.ts';
+import { parseNumber } from '../number.ts';
 import { OperationQueue } from '../queue.ts';
 import { InputEnd, openLineReader } from '../terminal.ts';
 import { Desk, isAway, type Stock } from './desk.ts';
 import type { OperationParams } from './operation.ts';
-import { parseNumber } from './pairs.ts';
 import { withSession } from './session.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
 

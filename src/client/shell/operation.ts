@@ -21,7 +21,10 @@ export async function runOperation(shell: Shell, command: Command, params: Opera
   const { json, stateFolder } = shell.options();
   await withSession(shell, async (session, endpoint, owner) => {
     const queue = owner && new OperationQueue(stateFolder, owner);
-    print(command, await callKept(session, queue, command, params), json, endpoint);
+    const isKept = 'Whether it was counted is not known. It is kept: secure-inv queue';
+    const isNot = 'Whether it was counted is not known: see secure-inv history';
+    const result = await sayingIfInterrupted(queue ? isKept : isNot, () => callKept(session, queue, command, params));
+    print(command, result, json, endpoint);
   });
 }
 
@@ -30,7 +33,25 @@ export async function queueOperation(shell: Shell, command: Command, params: Ope
   const options = shell.options();
   const queue = new OperationQueue(options.stateFolder, await findOwner(options));
   const entry = await queue.add({ method: command.name, params });
-  await sendUpTo(shell, queue, command, entry, ({ isQueued, file }) => isQueued && file <= entry.file);
+  const id = shortId(params.operation);
+  const isKept = `It is kept, and the next --queue command sends it. If it shall not: secure-inv queue drop ${id}`;
+  await sayingIfInterrupted(isKept, () =>
+    sendUpTo(shell, queue, command, entry, ({ isQueued, file }) => isQueued && file <= entry.file),
+  );
+}
+
+/** Who gives up waiting (Ctrl-C) would give it again, and have it twice: says what becomes of it, and ends as by the signal. */
+async function sayingIfInterrupted<T>(sentence: string, work: () => Promise<T>): Promise<T> {
+  const onInterrupt = () => {
+    process.stderr.write(`\nsecure-inv: Interrupted. ${sentence}\n`);
+    process.kill(process.pid, 'SIGINT'); // No listener is left.
+  };
+  process.once('SIGINT', onInterrupt);
+  try {
+    return await work();
+  } finally {
+    process.off('SIGINT', onInterrupt);
+  }
 }
 
 /** Sends what `isMeant`, at last `entry`, whose answer is printed. */
@@ -51,7 +72,8 @@ export async function sendUpTo(
         await session.protection();
         await withFileLockWithin(await queue.lockFile(), queueLockMillisecondsMax, () =>
           sendQueue(session, queue, isMeant, (outcome) => {
-            if (outcome.entry.file !== entry.file) return json ? undefined : sayOutcome(outcome);
+            // A program is not told of what went well, and has to know of what did not.
+            if (outcome.entry.file !== entry.file) return json && !outcome.refusal ? undefined : sayOutcome(outcome);
             isAnswered = true;
             refused = outcome.refusal;
             if (outcome.result) print(command, outcome.result, json, endpoint);

@@ -2,6 +2,7 @@ import { Failure } from '../../model/failure.ts';
 import { deliveryBytesMax, lineBytesMax, operationLinesMax } from '../../model/limits.ts';
 import { parseName } from '../../model/name.ts';
 import { parseQuantity, quantityRule } from '../../model/quantity.ts';
+import { fixOfNumber, parseNumber } from '../number.ts';
 import { readInput } from '../terminal.ts';
 
 type Params = Readonly<Record<string, unknown>>;
@@ -78,12 +79,24 @@ function parseLine(line: string, number: number): Pair | [] {
       hint: line.startsWith('#') ? 'A comment begins with # and a space.' : 'Each line: ITEM QUANTITY',
     });
   }
-  return parsePair(unquoted(item), quantity, `Line ${number}`);
+  return parsePair(unquoted(item, number), quantity, `Line ${number}`);
 }
 
-/** Names are quoted on a command line, so people quote them here, too. */
-function unquoted(item: string): string {
-  return /^(["'])((?:(?!\1).)+)\1$/u.exec(item)?.[2] ?? item;
+/** Names are quoted on a command line, so people quote them here, too. Failures: `bad-params` for a quote without its end. */
+function unquoted(item: string, line: number): string {
+  const single = /^'([^']+)'$/u.exec(item)?.[1];
+  if (single !== undefined) return single;
+  if (item.startsWith('"')) {
+    const inner = /^"((?:[^"]|"")+)"$/u.exec(item)?.[1];
+    if (inner !== undefined) return inner.replaceAll('""', '"');
+    throw new Failure('bad-params', `Line ${line}: the quote at the beginning has no end.`, {
+      hint: 'A name in quotes has each quote of its own twice: "19"" rack" 4',
+    });
+  }
+  if (!item.endsWith(',')) return item;
+  throw new Failure('bad-params', `Line ${line}: there is a comma behind the item.`, {
+    hint: 'Each line: ITEM QUANTITY. For a CSV file: secure-inv import; a name with a comma at its end goes in quotes.',
+  });
 }
 
 /** One of several pairs, judged here because only here it has a number: `where` begins what is said of it. */
@@ -91,7 +104,7 @@ function parsePair(item: string, quantity: string, where: string, hint?: string)
   const value = parseNumber(quantity);
   if (typeof value === 'string') {
     throw new Failure('bad-params', `${where}: ${quantityRule} (got ${JSON.stringify(quantity.slice(0, 80))}).`, {
-      hint,
+      hint: fixOfNumber(quantity) ?? hint,
     });
   }
   try {
@@ -109,9 +122,4 @@ function assertFits(params: Params): void {
   throw new Failure('bad-params', `These lines are too long for one operation (${bytes} bytes of ${lineBytesMax}).`, {
     hint: 'Divide them into several operations.',
   });
-}
-
-/** Numbers are typed in full: "1e3", "12x" and what no number holds exactly stay text, which the schema then refuses. */
-export function parseNumber(text: string): number | string {
-  return text.length <= 17 && /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }

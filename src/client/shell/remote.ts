@@ -6,9 +6,10 @@ import type { Command } from '../../command/command.ts';
 import { Failure } from '../../model/failure.ts';
 import { pageRowsDefault } from '../../model/limits.ts';
 import type { ClientSession } from '../call.ts';
+import { fixOfNumber, parseNumber } from '../number.ts';
 import { print } from './answer.ts';
 import { queueOperation, runOperation } from './operation.ts';
-import { parseNumber, readPairs } from './pairs.ts';
+import { readPairs } from './pairs.ts';
 import { withSession } from './session.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
 
@@ -51,13 +52,24 @@ export function addRemote(shell: Shell, command: Command, perform?: Perform): Wo
     }
     if (pairs && isWords(given[0])) params = { ...(await readPairs(given[0], pairs, params)) };
     if (fields.has('operation')) params['operation'] ??= v7();
-    const checked = checkParams(command, params); // Here first: a slip of the hand costs no round trip.
+    const checked = checkTyped(command, params); // Here first: a slip of the hand costs no round trip.
     if (perform) return perform(params, opts);
     if (!canWait) return run(shell, command, params);
     const operation = String(checked['operation']);
     await (opts['queue'] ? queueOperation : runOperation)(shell, command, { ...params, operation });
   });
   return line;
+}
+
+/** As `checkParams`; of a number that is written as in some country it tells how it is written here. */
+function checkTyped(command: Command, params: Record<string, unknown>): Record<string, unknown> {
+  try {
+    return checkParams(command, params);
+  } catch (error) {
+    const typed = ['quantity', 'lowAt'].map((name) => params[name]).find((value) => typeof value === 'string');
+    if (!(error instanceof Failure) || typed === undefined) throw error;
+    throw new Failure(error.code, error.message, { hint: fixOfNumber(typed), ...error.details });
+  }
 }
 
 const pairsDescription =

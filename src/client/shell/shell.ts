@@ -69,7 +69,12 @@ export function refuseUsage(path: readonly string[]): (error: CommanderError) =>
     if (/^commander\.(help|version)/.test(error.code)) throw error;
     const [message = '', suggestion] = error.message.replace(/^error: /, '').split('\n');
     const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, '')}.`;
-    const hint = suggestion?.replace(/^\(|\)$/g, '') ?? `See: ${['secure-inv', ...path, '--help'].join(' ')}`;
+    const help = `See: ${['secure-inv', ...path, '--help'].join(' ')}`;
+    const isWord = /^unknown option '-[^-]/i.test(message);
+    const otherwise = isWord
+      ? `A name that begins with - goes behind --: ${['secure-inv', ...path].join(' ')} -- NAME`
+      : help;
+    const hint = suggestion?.replace(/^\(|\)$/g, '') ?? otherwise;
     throw new Failure(error.code === 'commander.unknownCommand' ? 'unknown-command' : 'bad-params', sentence, { hint });
   };
 }

@@ -4,6 +4,7 @@ import { suggestedNeighboursMax } from '../../model/limits.ts';
 import { canonicalKey } from '../../model/name.ts';
 import type { Scope } from '../../model/user.ts';
 import type { Database } from './database.ts';
+import { foldSearch } from './search-text.ts';
 
 const slipNeighboursMax = 5;
 /** Of a shorter word all that is as short would be meant. */
@@ -17,7 +18,8 @@ const alphabets = ['abcdefghijklmnopqrstuvwxyz', 'αβγδεζηθικλμνξο
 export function unknownItem(database: Database, name: string, scope: Scope): Failure {
   const key = canonicalKey(name);
   const meant =
-    closest(name, neighbours(database, key, scope)) ?? closest(name, withAnotherLetter(database, key, scope));
+    closest(name, neighbours(database, key, scope), foldSearch) ??
+    closest(name, withAnotherLetter(database, key, scope), foldSearch);
   const all = 'See what there is: secure-inv view';
   return new Failure('not-found', `No item ${JSON.stringify(name)}.`, {
     hint: meant === undefined ? all : `Did you mean ${meant}? ${all}`,
@@ -26,13 +28,15 @@ export function unknownItem(database: Database, name: string, scope: Scope): Fai
 
 /**
  * The names before and after where this one would stand. In a short list that is all of them, in a long one those that
- * begin alike, and the few that begin as it would without a slip in its first two letters: the wrong way round, or one too many. An
+ * begin alike, and the few that begin as it would without a slip in its first two letters: the wrong way round, or one too many; or
+ * without its last one, behind which thousands may be that begin with it. An
  * archived item takes its place and is not named: looking for others instead would be a look at all of them where most
  * are archived.
  */
 function neighbours(database: Database, key: string, scope: Scope): readonly string[] {
   const [first = '', second = '', ...rest] = key;
-  const meant = [`${second}${first}${rest.join('')}`, `${second}${rest.join('')}`];
+  const letters = [...key];
+  const meant = [`${second}${first}${rest.join('')}`, `${second}${rest.join('')}`, letters.slice(0, -1).join('')];
   return [
     ...around(database, key, suggestedNeighboursMax, scope),
     ...meant.flatMap((begins) => around(database, begins, slipNeighboursMax, scope)),
