@@ -262,7 +262,13 @@ test('nothing overtakes an operation that another shell is sending', async () =>
 });
 
 test('the menu keeps what is added or taken while the server is away, and sends it before it asks anything else', async () => {
-  const stock = { item: 'Soap', quantity: 5, unit: 'pcs', precision: 0, locations: [{ location: 'main', quantity: 5 }] };
+  const stock = {
+    item: 'Soap',
+    quantity: 5,
+    unit: 'pcs',
+    precision: 0,
+    locations: [{ location: 'main', quantity: 5 }],
+  };
   const answers = { authenticate: ok, whoami: whoami('clerk1'), view: () => ({ items: [stock], seq: 1 }) };
   const { spawn, away, back, asked, list } = await start({ ...answers, add: () => added(), take: () => added() });
   await away();
