@@ -13,7 +13,7 @@ const hotPercent = 30;
 const recentItems = 10_000;
 const recentPercent = 80;
 const deliveryLinesMax = 12;
-const operationLinesMax = 6;
+const operationLinesMax = 10;
 /** Users 3 to 14 are clerks, the second is the manager. */
 const manager = 2;
 const firstClerk = 3;

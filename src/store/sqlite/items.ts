@@ -48,6 +48,8 @@ export class Items {
   readonly #byId = new Map<number, StockedItem>();
   /** By item, the locations whose balances differ from the file, each with its last movement. */
   readonly #dirty = new Map<StockedItem, Map<number, number>>();
+  /** Items that were added since balances were written: they have none in the file. */
+  readonly #added = new Set<StockedItem>();
 
   constructor(database: Database) {
     this.#database = database;
@@ -77,6 +79,7 @@ export class Items {
     insertSearch(this.#database, item.id, facts);
     this.#idByKey.set(key, item.id);
     this.#byId.set(item.id, item);
+    this.#added.add(item);
   }
 
   /** Says that a key means this item no more. */
@@ -103,21 +106,26 @@ export class Items {
   flush(): void {
     for (const [item, locations] of this.#dirty) {
       this.#database.run('UPDATE item SET total = ? WHERE id = ?', item.total, item.id);
-      for (const [location, seq] of locations) {
-        const quantity = item.balances.get(location) ?? 0;
-        if (this.#database.run(updateBalance, quantity, seq, item.id, location) === 1) continue;
-        const isMade = this.#database.run(insertBalance, location, quantity, seq, item.id) === 1;
-        if (!isMade) throw new Error(`The store is damaged: no item with the id ${item.id}`);
-      }
+      for (const [location, seq] of locations) this.#writeBalance(item, location, seq);
     }
     this.#dirty.clear();
+    this.#added.clear();
     // Only here, because an item that waits to be written must be found in memory. The ones loaded first go first.
     trim(this.#byId);
     trim(this.#idByKey);
   }
 
+  #writeBalance(item: StockedItem, location: number, seq: number): void {
+    const quantity = item.balances.get(location) ?? 0;
+    const isNew = this.#added.has(item);
+    if (!isNew && this.#database.run(updateBalance, quantity, seq, item.id, location) === 1) return;
+    if (this.#database.run(insertBalance, location, quantity, seq, item.id) === 1) return;
+    throw new Error(`The store is damaged: no item with the id ${item.id}`);
+  }
+
   /** Forgets what memory says, because the file may say otherwise. */
   drop(): void {
+    this.#added.clear();
     this.#idByKey.clear();
     this.#byId.clear();
     this.#dirty.clear();
