@@ -4,7 +4,7 @@ import { closest } from '../model/closest.ts';
 import { Failure } from '../model/failure.ts';
 import { pageRowsDefault } from '../model/limits.ts';
 import { define } from './command.ts';
-import { cursor, formatTime, limit, parseSince, parseUntil, since, until, userName } from './field.ts';
+import { cursor, formatTime, limit, parseSpan, since, until, userName } from './field.ts';
 import { leftOut, renderTable } from './table.ts';
 
 export const auditRecord = v.object({
@@ -89,8 +89,7 @@ export const audit = define({
     const page = await store.auditRecords({
       ...filters,
       limit,
-      since: since === undefined ? undefined : parseSince(since),
-      until: until === undefined ? undefined : parseUntil(until),
+      ...parseSpan({ since, until }),
     });
     return {
       records: page.records.map(formatRecord),

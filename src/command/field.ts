@@ -155,15 +155,18 @@ function isDay(day: string): boolean {
   return !Number.isNaN(at) && formatTime(at).startsWith(day);
 }
 
-/** The first millisecond that `since` means. */
-export function parseSince(text: string): number {
-  return Date.parse(text);
+/**
+ * The first millisecond that `since` means, and the last that `until` does: of a day its last, or whoever asks for today
+ * would see nothing of it. Failures: `bad-params` when there is nothing between.
+ */
+export function parseSpan(asked: { readonly since?: string | undefined; readonly until?: string | undefined }) {
+  const since = asked.since === undefined ? undefined : Date.parse(asked.since);
+  const isDay = asked.until?.length === 10;
+  const until = asked.until === undefined ? undefined : Date.parse(asked.until) + (isDay ? 86_400_000 - 1 : 0);
+  if (since === undefined || until === undefined || since <= until) return { since, until };
+  throw new Failure('bad-params', `since is after until (${asked.since}, ${asked.until}): nothing is between them.`);
 }
 
-/** The last millisecond that `until` means: of a day its last, or whoever asks for today would see nothing of it. */
-export function parseUntil(text: string): number {
-  return Date.parse(text) + (text.length === 10 ? 86_400_000 - 1 : 0);
-}
 export const empty = v.strictObject({});
 
 export const lines = v.pipe(

@@ -9,8 +9,7 @@ import {
   lookedAt,
   movement,
   movementKind,
-  parseSince,
-  parseUntil,
+  parseSpan,
   since,
   until,
   userName,
@@ -68,8 +67,7 @@ export const history = define({
     },
   },
   async handle({ since: from, until: to, limit = pageRowsDefault, ...filters }, { store, principal }) {
-    const since = from === undefined ? undefined : parseSince(from);
-    const until = to === undefined ? undefined : parseUntil(to);
+    const { since, until } = parseSpan({ since: from, until: to });
     const movements: ReturnType<typeof formatMovement>[] = [];
     let { cursor } = filters;
     for (;;) {

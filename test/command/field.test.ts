@@ -1,16 +1,20 @@
 import * as v from 'valibot';
 import { expect, test } from 'vitest';
 import { checkParams } from '../../src/command/check.ts';
-import { parseSince, parseUntil, until } from '../../src/command/field.ts';
+import { parseSpan, until } from '../../src/command/field.ts';
 import { renderProblems } from '../../src/command/import/accept.ts';
 import { importStatus } from '../../src/command/import/status.ts';
 import { tokenCreate } from '../../src/command/token/create.ts';
 import { watch } from '../../src/command/watch.ts';
 
 test('a day begins at its first millisecond and is over after its last; a time is itself', () => {
-  expect(new Date(parseSince('2026-05-03')).toISOString()).toBe('2026-05-03T00:00:00.000Z');
-  expect(new Date(parseUntil('2026-05-03')).toISOString()).toBe('2026-05-03T23:59:59.999Z');
-  expect(parseUntil('2026-05-03T14:02:00Z')).toBe(Date.parse('2026-05-03T14:02:00Z'));
+  const day = parseSpan({ since: '2026-05-03', until: '2026-05-03' });
+  expect(new Date(day.since ?? 0).toISOString()).toBe('2026-05-03T00:00:00.000Z');
+  expect(new Date(day.until ?? 0).toISOString()).toBe('2026-05-03T23:59:59.999Z');
+  const time = '2026-05-03T14:02:00Z';
+  expect(parseSpan({ until: time })).toEqual({ since: undefined, until: Date.parse(time) });
+  expect(parseSpan({ since: time, until: time })).toEqual({ since: Date.parse(time), until: Date.parse(time) });
+  expect(() => parseSpan({ since: '2026-05-04', until: '2026-05-03' })).toThrow('since is after until');
 });
 
 test('only days that there are', () => {

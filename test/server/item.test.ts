@@ -100,7 +100,7 @@ describe('on the wire', () => {
         'item.edit',
         { item: 'Soap', lowAt: 0.5 },
         'bad-params',
-        'A low-stock threshold of 0.5 takes a precision of 1 or more (Soap has 0).',
+        'A low-stock threshold of 0.5 takes a precision of 1 or more, not 0.',
       ],
       ['item.archive', { item: 'Soap' }, 'conflict', 'There are still 3 Soap: 3 at main.'],
       ['item.restore', { item: 'Soap' }, 'conflict', 'Soap is not archived.'],

@@ -175,7 +175,7 @@ export function itemContract(get: () => Fixture): void {
         await refused(store, () => store.editItem(editOf('Flour', { precision: 0, lowAt: 500 }), 3)),
       ).toMatchObject({
         code: 'bad-params',
-        message: 'A low-stock threshold of 0.5 takes a precision of 1 or more (Flour has 0).',
+        message: 'A low-stock threshold of 0.5 takes a precision of 1 or more, not 0.',
       });
       await store.editItem(editOf('Flour', { precision: 0 }), 4);
       expect((await refusalOf(store.apply(intentOf('add', [['Flour', 0.5]]), 5))).code).toBe('bad-params');

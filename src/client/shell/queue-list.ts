@@ -35,7 +35,11 @@ export async function list(shell: Shell, all: boolean): Promise<void> {
   const { contexts } = await new ContextStore(options.configFolder, options.stateFolder).list();
   const servers = new Map(contexts.map(({ name, host, port }) => [name, formatAddress(host, port)]));
   const operations = entries.map((entry) => show(entry, problemsOf([entry], servers)[0]));
-  if (entries.length === 0) return say(shell, 'Nothing waits to be sent.', { operations });
+  if (entries.length === 0) {
+    const others = all ? 0 : (await listQueues(options.stateFolder)).length;
+    const elsewhere = others === 0 ? '' : ` Of other logins: ${others}, see secure-inv queue list --all`;
+    return say(shell, `Nothing waits to be sent.${elsewhere}`, { operations });
+  }
   const screen = openScreen();
   const headings = ['OPERATION', 'STATE', 'WHAT', 'SINCE', ...(all ? ['CONTEXT', 'USER'] : []), 'WHY'];
   const columns = headings.map((heading) => ({

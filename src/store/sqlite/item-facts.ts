@@ -77,7 +77,7 @@ export function keyTaken(database: Database, asked: string, { id, isArchived }: 
 }
 
 /** Refuses a precision that what there is, or the threshold, does not have. Failures: `conflict`, `bad-params`. */
-export function assertFits(database: Database, item: StockedItem, { name, precision, lowAt }: Facts): void {
+export function assertFits(database: Database, item: StockedItem, { precision, lowAt }: Facts): void {
   for (const [location, quantity] of item.balances) {
     if (fitsPrecision(quantity, precision)) continue;
     const there = `${formatQuantity(quantity)} ${item.name} at ${nameOfLocation(database, location)}`;
@@ -87,13 +87,9 @@ export function assertFits(database: Database, item: StockedItem, { name, precis
   }
   if (lowAt === null || fitsPrecision(lowAt, precision)) return;
   const takes = `takes a precision of ${precisionOf(lowAt)} or more`;
-  throw new Failure(
-    'bad-params',
-    `A low-stock threshold of ${formatQuantity(lowAt)} ${takes} (${name} has ${precision}).`,
-    {
-      hint: 'The precision says how many decimals an item is counted with: --precision',
-    },
-  );
+  throw new Failure('bad-params', `A low-stock threshold of ${formatQuantity(lowAt)} ${takes}, not ${precision}.`, {
+    hint: 'The precision says how many decimals an item is counted with: --precision',
+  });
 }
 
 /** Refuses to archive what is there still, and to do what is done already. Failures: `conflict`. */
