@@ -288,6 +288,7 @@ test('the menu keeps what is added or taken while the server is away, and sends 
   await type('3', /Kept, and sent as soon as it can be: add 3 Soap\.\n/);
   await type('4006381333931', /4006381333931 was not looked up\.\nEnter quantity/);
   await type('-2', /Kept, .*: take 2 4006381333931\.\n/);
+  await type('hello', /is not there: .*\n\n1\. Add/); // Which is no code, and none is counted.
   expect(await list()).toMatchObject([{ state: 'queued' }, { state: 'queued' }]);
 
   await back();

@@ -12,6 +12,7 @@ import { wholeOf } from '../queue-entry.ts';
 import { callKept, sendQueue } from '../queue-sender.ts';
 import { print } from './answer.ts';
 import { describeOperation, type OperationParams, sayOutcome, withQueueLock } from './operation.ts';
+import { askForPage } from './page.ts';
 
 export type Stock = v.InferOutput<typeof view.result>['items'][number];
 
@@ -69,9 +70,9 @@ export class Desk {
   /** Prints a page of what there is; tells where the next one begins, if there is one. */
   async show(cursor: string | undefined): Promise<string | undefined> {
     const params = cursor === undefined ? {} : { cursor };
-    const { cursor: next, ...page } = await this.#ask(() => this.#session.call(view, params));
+    const { cursor: next, ...page } = await this.#ask(() => askForPage(this.#session, view, params));
     print(view, page, false, this.#endpoint);
-    return next;
+    return typeof next === 'string' ? next : undefined;
   }
 
   /** The item of this name or code. Failures: `not-found`; `conflict` when it is archived. */

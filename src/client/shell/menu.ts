@@ -137,7 +137,7 @@ async function look(desk: Desk, code: string): Promise<{ readonly item: string; 
       const option = /^\d+$/.test(code) ? '--barcode' : '--sku';
       throw new Failure('not-found', `${error.message} To make it known: secure-inv item add NAME ${option} ${code}`);
     }
-    if (!desk.keeps || !isAway(error)) throw error;
+    if (!isCode || !desk.keeps || !isAway(error)) throw error;
     return { item: parseName(code), about: `${error.message} ${code} was not looked up.` };
   }
 }

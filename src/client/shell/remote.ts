@@ -4,11 +4,10 @@ import * as v from 'valibot';
 import { checkParams } from '../../command/check.ts';
 import type { Command } from '../../command/command.ts';
 import { Failure } from '../../model/failure.ts';
-import { pageRowsDefault } from '../../model/limits.ts';
-import type { ClientSession } from '../call.ts';
 import { fixOfNumber, parseNumber } from '../number.ts';
 import { print } from './answer.ts';
 import { queueOperation, runOperation } from './operation.ts';
+import { askForPage } from './page.ts';
 import { readPairs } from './pairs.ts';
 import { withSession } from './session.ts';
 import { examplesText, type Shell, subcommand } from './shell.ts';
@@ -89,43 +88,8 @@ function cannotWait({ name }: Command): Failure {
 export async function run(shell: Shell, command: Command, params: Record<string, unknown>): Promise<void> {
   const { json } = shell.options();
   await withSession(shell, async (session, endpoint) => {
-    const first = await session.call(command, params);
-    print(command, await fillPage(session, command, params, first), json, endpoint);
+    print(command, await askForPage(session, command, params), json, endpoint);
   });
-}
-
-/**
- * The page that was asked for, as long as it may be: where little of very much fits, the server looks at so much at a time.
- * A page that leads back to itself is the last.
- */
-async function fillPage(
-  session: ClientSession,
-  command: Command,
-  params: Record<string, unknown>,
-  first: Record<string, unknown>,
-): Promise<Record<string, unknown>> {
-  const { pageOf } = command.shell ?? {};
-  if (pageOf === undefined) return first;
-  const most = Number(params['limit'] ?? pageRowsDefault);
-  const seen = new Set<unknown>();
-  const rows: unknown[] = [];
-  for (
-    let page = first;
-    ;
-    page = await session.call(command, { ...params, limit: most - rows.length, cursor: page['cursor'] })
-  ) {
-    rows.push(...rowsOf(page[pageOf]));
-    const { cursor } = page;
-    if (cursor === undefined || rows.length >= most || seen.has(cursor)) {
-      const { cursor: _, ...rest } = first;
-      return { ...rest, [pageOf]: rows, ...(cursor === undefined ? {} : { cursor }) };
-    }
-    seen.add(cursor);
-  }
-}
-
-function rowsOf(list: unknown): readonly unknown[] {
-  return Array.isArray(list) ? list : [];
 }
 
 interface Field {
