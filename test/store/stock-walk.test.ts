@@ -235,6 +235,20 @@ test('a page by any column begins at its place in an index, sorts nothing, and l
   const there = [...world.values()].filter(({ cellar }) => cellar !== null);
   const withSku = there.filter(({ sku }) => sku !== null);
   expect(more).toBe(Math.floor((withSku.length + there.length) / 8));
+  // Of two locations each has its half of that, however long the page may be.
+  let moreOfBoth = 0;
+  pages(database, { scope: [2, 3], sort: 'name', limit: 40, search: 'nothing' }, 8, () => moreOfBoth++);
+  const inAttic = [...world.values()].filter(({ attic }) => attic !== null);
+  expect(moreOfBoth).toBeGreaterThanOrEqual(Math.floor((there.length + inAttic.length) / 8));
+});
+
+test('by quantity at a place no archived item is passed over: the index has none', () => {
+  const explained = new Explained(':memory:');
+  fill(5, explained);
+  viewStock(explained, { scope: null, sort: 'quantity', limit: 2, location: 'cellar' });
+  expect(explained.plan.filter((step) => step.includes('INDEX balance_listed'))).toHaveLength(1);
+  const sql = "SELECT sql FROM sqlite_schema WHERE name = 'balance_listed'";
+  expect(explained.one<{ sql: string }>(sql).sql).toMatch(/WHERE archived_at IS NULL$/);
 });
 
 test.each(sorts)('no page by %s in a scope tells of what is elsewhere, not even by where it ends', (sort) => {
