@@ -20,7 +20,10 @@ const operation = '0192f0c1-7b5e-7000-8000-2f6d1a9c3b4e';
 type Answer = Readonly<Record<string, unknown>> | Error | undefined;
 
 /** A server that answers what the test says, closes where it says nothing, and an account that is logged in to it as clerk1. */
-async function start(answers: Record<string, () => Answer>, login: Readonly<Record<string, string>> = {}) {
+async function start(
+  answers: Record<string, (params: Readonly<Record<string, unknown>>) => Answer>,
+  login: Readonly<Record<string, string>> = {},
+) {
   const folder = await temporaryFolder();
   await ensureCertificates(folder, []);
   const read = (name: string) => readFile(join(folder, name), 'utf8');
@@ -32,7 +35,7 @@ async function start(answers: Record<string, () => Answer>, login: Readonly<Reco
       for (const line of String(data).trim().split('\n')) {
         const { id, method, params } = JSON.parse(line);
         asked.push(params.operation === undefined ? method : `${method} ${params.operation}`);
-        const answer = answers[method]?.();
+        const answer = answers[method]?.(params);
         if (answer === undefined) return void socket.destroy();
         const error = answer instanceof Error && {
           code: 1000,
@@ -298,6 +301,37 @@ test('the menu keeps what is added or taken while the server is away, and sends 
   menu.stdin?.write('3\n');
   expect(await once(menu, 'close')).toEqual([0, null]);
   expect(await list()).toEqual([]);
+});
+
+test('a menu that was started while the server was away works where its user may, once that is known', async () => {
+  const places: unknown[] = [];
+  const { spawn, away, back } = await start({
+    authenticate: ok,
+    whoami: () => ({ ...whoami('clerk1')(), locations: ['shelf'] }),
+    add: ({ location }) => {
+      places.push(location);
+      return added();
+    },
+  });
+  await away();
+  const menu = spawn('menu');
+  let said = '';
+  menu.stdout?.setEncoding('utf8').on('data', (text) => (said += text));
+  await expect.poll(() => said, { timeout: 10_000 }).toContain('What you add or take is kept');
+  await back();
+  await expect
+    .poll(
+      async () => {
+        said = '';
+        menu.stdin?.write('1\nSoap\n3\n');
+        await expect.poll(() => said, { timeout: 5000 }).toMatch(/Added|Kept/);
+        return places.at(-1);
+      },
+      { timeout: 15_000 },
+    )
+    .toBe('shelf');
+  menu.stdin?.end('3\n');
+  expect(await once(menu, 'close')).toEqual([0, null]);
 });
 
 test('what cannot be kept is said not to be, and is not sent', async () => {

@@ -29,6 +29,7 @@ export class Desk {
   readonly #queue: OperationQueue | undefined;
   /** Where things are added and taken. */
   #place: string = defaultLocation;
+  #isPlaced = false;
   #away: { readonly failure: Failure; readonly until: number } | undefined;
 
   constructor(session: ClientSession, endpoint: Endpoint, queue: OperationQueue | undefined) {
@@ -48,23 +49,24 @@ export class Desk {
 
   /**
    * Works at the place that is given, or where the user is limited to one at that. Failures: those of a login that is none; a
-   * server that is away; `bad-params` for several places of which nobody says one, `not-found` for one that is none of them.
+   * server that is away; `conflict` for several places of which nobody says one, `not-found` for one that is none of them.
    */
   async open(place: string | undefined): Promise<void> {
+    this.#isPlaced = place !== undefined;
     if (place !== undefined) this.#place = place;
     const { locations } = await this.#ask(() => this.#session.call(whoami, {}));
     if (place !== undefined) {
       await this.#ask(() => this.#session.call(view, { location: place, limit: 1 }));
       return;
     }
-    const [only, ...others] = locations ?? [defaultLocation];
-    if (only === undefined || locations?.includes(defaultLocation)) return;
-    if (others.length > 0) {
-      throw new Failure('bad-params', `You work at ${[only, ...others].join(', ')}.`, {
-        hint: `Say where: secure-inv menu --at ${shellWord(only)}`,
+    const [only = defaultLocation, ...others] = locations ?? [];
+    if (others.length > 0 && !locations?.includes(defaultLocation)) {
+      throw new Failure('conflict', `You work at ${[only, ...others].join(', ')}: say at which of them.`, {
+        hint: `Such as: secure-inv menu --at ${shellWord(only)}`,
       });
     }
-    this.#place = only;
+    if (others.length === 0) this.#place = only;
+    this.#isPlaced = true;
   }
 
   /** Prints a page of what there is; tells where the next one begins, if there is one. */
@@ -85,6 +87,7 @@ export class Desk {
 
   /** Does it, or keeps it behind what is kept already, and says which. */
   async change(command: Command, params: OperationParams): Promise<void> {
+    if (!this.#isPlaced) await this.#openLater();
     const placed = this.#place === defaultLocation ? params : { ...params, location: this.#place };
     try {
       const result = await this.#ask(() => callKept(this.#session, this.#queue, command, placed));
@@ -93,6 +96,15 @@ export class Desk {
       if (!this.#queue || !isAway(error)) throw error;
       const entry = await this.#queue.add({ method: command.name, params: placed });
       process.stdout.write(`${error.message} Kept, and sent as soon as it can be: ${describeOperation(entry)}.\n`);
+    }
+  }
+
+  /** As `open`, after a server that was away and has not said where this user works. */
+  async #openLater(): Promise<void> {
+    try {
+      await this.open(undefined);
+    } catch (error) {
+      if (!isAway(error)) throw error;
     }
   }
 
