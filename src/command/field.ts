@@ -164,7 +164,9 @@ export function parseSpan(asked: { readonly since?: string | undefined; readonly
   const isDay = asked.until?.length === 10;
   const until = asked.until === undefined ? undefined : Date.parse(asked.until) + (isDay ? 86_400_000 - 1 : 0);
   if (since === undefined || until === undefined || since <= until) return { since, until };
-  throw new Failure('bad-params', `since is after until (${asked.since}, ${asked.until}): nothing is between them.`);
+  throw new Failure('bad-params', `since is after until (${asked.since}, ${asked.until}): nothing is between them.`, {
+    hint: 'Give the earlier time as since.',
+  });
 }
 
 export const empty = v.strictObject({});

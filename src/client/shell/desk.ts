@@ -27,9 +27,8 @@ export class Desk {
   readonly #session: ClientSession;
   readonly #endpoint: Endpoint;
   readonly #queue: OperationQueue | undefined;
-  /** Where things are added and taken. */
-  #place: string = defaultLocation;
-  #isPlaced = false;
+  /** Where things are added and taken; undefined while nobody has said it. */
+  #place: string | undefined;
   #away: { readonly failure: Failure; readonly until: number } | undefined;
 
   constructor(session: ClientSession, endpoint: Endpoint, queue: OperationQueue | undefined) {
@@ -44,7 +43,7 @@ export class Desk {
   }
 
   get place(): string {
-    return this.#place;
+    return this.#place ?? defaultLocation;
   }
 
   /**
@@ -52,8 +51,7 @@ export class Desk {
    * server that is away; `conflict` for several places of which nobody says one, `not-found` for one that is none of them.
    */
   async open(place: string | undefined): Promise<void> {
-    this.#isPlaced = place !== undefined;
-    if (place !== undefined) this.#place = place;
+    this.#place = place;
     const { locations } = await this.#ask(() => this.#session.call(whoami, {}));
     if (place !== undefined) {
       await this.#ask(() => this.#session.call(view, { location: place, limit: 1 }));
@@ -61,12 +59,10 @@ export class Desk {
     }
     const [only = defaultLocation, ...others] = locations ?? [];
     if (others.length > 0 && !locations?.includes(defaultLocation)) {
-      throw new Failure('conflict', `You work at ${[only, ...others].join(', ')}: say at which of them.`, {
-        hint: `Such as: secure-inv menu --at ${shellWord(only)}`,
-      });
+      const places = [only, ...others].join(', ');
+      throw new Failure('conflict', `You work at ${places}. Say where: secure-inv menu --at ${shellWord(only)}`);
     }
-    if (others.length === 0) this.#place = only;
-    this.#isPlaced = true;
+    this.#place = others.length === 0 ? only : defaultLocation;
   }
 
   /** Prints a page of what there is; tells where the next one begins, if there is one. */
@@ -87,8 +83,8 @@ export class Desk {
 
   /** Does it, or keeps it behind what is kept already, and says which. */
   async change(command: Command, params: OperationParams): Promise<void> {
-    if (!this.#isPlaced) await this.#openLater();
-    const placed = this.#place === defaultLocation ? params : { ...params, location: this.#place };
+    if (this.#place === undefined) await this.#openLater();
+    const placed = this.place === defaultLocation ? params : { ...params, location: this.place };
     try {
       const result = await this.#ask(() => callKept(this.#session, this.#queue, command, placed));
       print(command, result, false, this.#endpoint);

@@ -78,10 +78,8 @@ async function readLevels(session: ClientSession, params: Readonly<Record<string
     cursor = page.cursor;
   } while (cursor !== undefined && movements.length < chartMovementsMax);
   const drawn = movements.slice(0, chartMovementsMax);
-  const shownAt = stock?.locations.find((at) => at.location === drawn[0]?.location)?.quantity ?? 0;
-  // At one location the balance says it; in thousandths, because fractions do not add up.
-  let level = Math.round((location === undefined ? (stock?.quantity ?? 0) : shownAt) * 1000);
-  const now = level / 1000;
+  const now = stock?.quantity ?? 0;
+  let level = Math.round(now * 1000); // In thousandths, because fractions do not add up.
   const levels = [];
   for (const [place, { seq, at, delta, operation }] of drawn.entries()) {
     // The latest movement of an operation comes first.

@@ -21,9 +21,8 @@ export async function runOperation(shell: Shell, command: Command, params: Opera
   const { json, stateFolder } = shell.options();
   await withSession(shell, async (session, endpoint, owner) => {
     const queue = owner && new OperationQueue(stateFolder, owner);
-    const isKept = 'Whether it was counted is not known. It is kept: secure-inv queue';
-    const isNot = 'Whether it was counted is not known: see secure-inv history';
-    const result = await sayingIfInterrupted(queue ? isKept : isNot, () => callKept(session, queue, command, params));
+    const sentence = `Whether it was counted is not known: see ${queue ? 'secure-inv queue, and ' : ''}secure-inv history`;
+    const result = await sayingIfInterrupted(sentence, () => callKept(session, queue, command, params));
     print(command, result, json, endpoint);
   });
 }

@@ -71,9 +71,7 @@ export function refuseUsage(path: readonly string[]): (error: CommanderError) =>
     const sentence = `${message.charAt(0).toUpperCase()}${message.slice(1).replace(/\.$/, '')}.`;
     const help = `See: ${['secure-inv', ...path, '--help'].join(' ')}`;
     const isWord = /^unknown option '-[^-]/i.test(message);
-    const otherwise = isWord
-      ? `A name that begins with - goes behind --: ${['secure-inv', ...path].join(' ')} -- NAME`
-      : help;
+    const otherwise = isWord ? `${help} (a name that begins with - goes behind --)` : help;
     const hint = suggestion?.replace(/^\(|\)$/g, '') ?? otherwise;
     throw new Failure(error.code === 'commander.unknownCommand' ? 'unknown-command' : 'bad-params', sentence, { hint });
   };
